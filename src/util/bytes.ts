@@ -1,0 +1,52 @@
+import { ShoalError } from './errors.ts';
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  K: 1e3,
+  KB: 1e3,
+  KIB: 2 ** 10,
+  M: 1e6,
+  MB: 1e6,
+  MIB: 2 ** 20,
+  G: 1e9,
+  GB: 1e9,
+  GIB: 2 ** 30,
+  T: 1e12,
+  TB: 1e12,
+  TIB: 2 ** 40,
+};
+
+/**
+ * Bytes from `500MB`, `40MiB`, `10G`, `1.5GiB` or a plain number; decimal units are powers of 1000, `…iB` of 1024.
+ * @throws ShoalError `invalid`
+ */
+export function parseBytes(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*?)(?:\/s)?\s*$/.exec(text);
+  const unit = match === null ? undefined : UNITS[(match[2] ?? '').toUpperCase()];
+  if (match === null || unit === undefined) {
+    throw new ShoalError('invalid', `"${text}" is not a size`, { remedy: 'Write sizes like 500MB, 40MiB or 10G.' });
+  }
+  return Math.round(Number(match[1]) * unit);
+}
+
+/** `1.5 GiB`, `12 KiB`, `7 B`: for people. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${Math.round(bytes)} B`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** `45 s`, `3 min 20 s`, `2 h 5 min`: for people. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
