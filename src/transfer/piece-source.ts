@@ -1,0 +1,71 @@
+import type { Manifest } from '../content/manifest.ts';
+
+/**
+ * The port between choosing pieces and moving them. A `PieceSource` is one blob from one place; bytes never pass
+ * through it: `fetch` orders the data plane to receive, verify and write, and reports facts.
+ */
+
+export type SourceId =
+  | { readonly kind: 'peer'; readonly id: string /* peer id */ }
+  | { readonly kind: 'origin'; readonly id: string /* URL without credentials */ };
+
+/** One string per source, for maps, logs and rendezvous hashing. */
+export function sourceKey(id: SourceId): string {
+  return `${id.kind}:${id.id}`;
+}
+
+export interface Piece {
+  readonly index: number;
+  readonly offset: number;
+  readonly length: number;
+  /** BLAKE3, 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
+/** Which pieces a source can give now; it may only grow while the source is honest. */
+export interface Availability {
+  readonly complete: boolean;
+  has(index: number): boolean;
+  /** Returns the function that ends the listening. */
+  onChange(listener: () => void): () => void;
+}
+
+/** For sources that hold the whole blob. */
+export const everything: Availability = {
+  complete: true,
+  has: () => true,
+  onChange: () => () => undefined,
+};
+
+export interface Fetched {
+  readonly bytes: number;
+  /** From the order to the piece verified and written. */
+  readonly ms: number;
+}
+
+export interface PieceSource {
+  readonly id: SourceId;
+  readonly availability: Availability;
+  /**
+   * Resolves when the piece is verified and written into the partial, its have map included. `onBytes` reports progress
+   * (bytes since the last call) for rate and stall detection; calls after the end are ignored. Pieces may be asked for
+   * in any number at a time. Stall detection is the caller's: it aborts `signal`, and the promise then rejects soon.
+   * @throws ShoalError `piece-corrupt`, `source-lied`, `source-stalled`, `source-gone`, `source-busy`, `disk-full`
+   */
+  fetch(piece: Piece, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<Fetched>;
+  /** Releases what the source holds for this blob; pieces still in flight reject with `source-gone`. */
+  close(): Promise<void>;
+}
+
+/** What the data plane needs to write a blob's pieces. */
+export interface BlobTarget {
+  readonly sha256: string;
+  readonly manifest: Manifest;
+  readonly partial: { readonly dir: string; readonly sha256: string; readonly sizeBytes: number };
+}
+
+export interface SourceOpener {
+  readonly id: SourceId;
+  /** @throws ShoalError `source-gone`, `source-busy`, `source-stalled` */
+  open(blob: BlobTarget, signal: AbortSignal): Promise<PieceSource>;
+}
