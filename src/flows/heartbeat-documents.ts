@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import type { Model } from '../content/model.ts';
+
+/**
+ * The documents of the llama-orch node protocol, version 2: `POST /v2/nodes/register` and
+ * `POST /v2/nodes/{node_id}/heartbeat`. `models_available` and `models_incoming` are what Shoal adds; consumers that do
+ * not know them ignore them.
+ */
+export interface RegistrationDocument {
+  readonly node_id: string;
+  readonly machine_id: string;
+  /** `http://host:port` of this node's API. */
+  readonly address: string;
+  readonly pools: readonly string[];
+  readonly capabilities: Capabilities;
+  readonly version: string;
+}
+
+export interface Capabilities {
+  readonly gpus: readonly Gpu[];
+  readonly cpu_cores: number;
+  readonly ram_total_bytes: number;
+}
+
+export interface Gpu {
+  readonly device_id: number;
+  readonly name: string;
+  readonly vram_total_bytes: number;
+  readonly compute_capability: string;
+}
+
+export interface HeartbeatDocument {
+  /** RFC 3339. */
+  readonly timestamp: string;
+  readonly pools: readonly PoolStatus[];
+  /** Ids and aliases of the models that are installed and verified now, sorted. */
+  readonly models_available: readonly string[];
+  readonly models_incoming: readonly IncomingModel[];
+}
+
+export interface PoolStatus {
+  readonly pool_id: string;
+  readonly ready: boolean;
+  readonly draining: boolean;
+  readonly slots_free: number;
+  readonly slots_total: number;
+  readonly vram_free_bytes: number;
+  readonly engine?: string;
+  readonly models_available: readonly string[];
+}
+
+export interface IncomingModel {
+  readonly id: string;
+  readonly digest: string | null;
+  readonly bytes_total: number;
+  readonly bytes_missing: number;
+  /** null while nothing moves: no estimate is better than a wrong one. */
+  readonly eta_ms: number | null;
+}
+
+/** What an operator says of a pool; a node without pools reports one that bears its name. */
+export interface PoolDescription {
+  readonly id: string;
+  readonly engine?: string;
+  readonly slotsTotal: number;
+  readonly slotsFree: number;
+  readonly vramFreeBytes: number;
+}
+
+export function availableNames(models: Iterable<Model>): string[] {
+  const names = new Set<string>();
+  for (const model of models) {
+    names.add(model.id);
+    for (const alias of model.aliases) names.add(alias);
+  }
+  return [...names].sort();
+}
+
+export function heartbeatDocument(facts: {
+  now: number;
+  ready: boolean;
+  pools: readonly PoolDescription[];
+  available: readonly string[];
+  incoming: readonly IncomingModel[];
+}): HeartbeatDocument {
+  return {
+    timestamp: new Date(facts.now).toISOString(),
+    pools: facts.pools.map((pool) => ({
+      pool_id: pool.id,
+      ready: facts.ready,
+      draining: false,
+      slots_free: pool.slotsFree,
+      slots_total: pool.slotsTotal,
+      vram_free_bytes: pool.vramFreeBytes,
+      ...(pool.engine === undefined ? {} : { engine: pool.engine }),
+      models_available: facts.available,
+    })),
+    models_available: facts.available,
+    models_incoming: facts.incoming,
+  };
+}
+
+/** A name for this machine that survives a renamed node and says nothing about it. */
+export function machineId(peerId: string): string {
+  return createHash('sha256').update(`shoal machine ${peerId}`).digest('hex').slice(0, 32);
+}
