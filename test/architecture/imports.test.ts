@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { findCycles, PROJECT_ROOT, parseSource, readSourceTree, type SourceFile } from './source-tree.ts';
+
+/** Which folder may import which, and why not the others: a layer knows only what lies under it. */
+const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonly because: string }>> = {
+  util: { may: [], because: 'util stands on nothing, so that everything can stand on it' },
+  content: { may: ['util'], because: 'content is pure: it says what is moved and does no I/O' },
+  store: { may: ['util', 'content'], because: 'the store knows this disk and no network' },
+  swarm: { may: ['util', 'content'], because: 'the swarm knows other nodes and no disk' },
+  transfer: { may: ['util', 'content', 'store', 'swarm'], because: 'transfer moves pieces and tells no story' },
+  flows: {
+    may: ['util', 'content', 'store', 'swarm', 'transfer'],
+    because: 'flows are served by the API, not its clients',
+  },
+  orchestrator: { may: ['util', 'content'], because: 'the consuming side knows no disk and no swarm' },
+  api: {
+    may: ['util', 'content', 'store', 'swarm', 'transfer', 'flows', 'orchestrator'],
+    because: 'the API is the top layer: only the composition root and the command line stand above it',
+  },
+  cli: {
+    may: ['util', 'api/schemas'],
+    because:
+      'the command line is a client of the HTTP API like any other: it shares its schemas and nothing behind them',
+  },
+};
+
+/** The composition root; `config.ts` alone is held to util, because it is read before anything else exists. */
+const ROOT_FILES: Readonly<Record<string, readonly string[] | 'anything'>> = {
+  'config.ts': ['util'],
+  'daemon.ts': 'anything',
+  'main.ts': 'anything',
+};
+const MAY_READ_CONFIG = /^(daemon|main)\.ts$|^cli\//;
+const MAX_LINES = 320;
+
+const files = readSourceTree();
+
+function allowedBy(may: readonly string[], own: string, target: string): boolean {
+  if (target.startsWith(`${own}/`)) return true;
+  return may.some(
+    (layer) => target.startsWith(`${layer}/`) || target === `${layer}.ts` || target.startsWith(`${layer}-`),
+  );
+}
+
+function layerFaults(file: SourceFile): string[] {
+  const own = file.path.includes('/') ? (file.path.split('/')[0] ?? '') : '';
+  const rule = own === '' ? ROOT_FILES[file.path] : LAYERS[own]?.may;
+  if (rule === undefined)
+    return [`src/${file.path} lies in no known layer: put it into one, or add the layer to DESIGN and here`];
+  const faults: string[] = [];
+  for (const { target, line } of file.imports) {
+    if (target === undefined) continue;
+    const where = `src/${file.path}:${line} imports src/${target}`;
+    if (target.startsWith('..'))
+      faults.push(`${where}, which lies outside src/: the program must not need tests or benchmarks`);
+    else if (target === 'config.ts' && MAY_READ_CONFIG.test(file.path)) continue;
+    else if (target === 'config.ts') faults.push(`${where}: settings are handed down as plain values by daemon.ts`);
+    else if (rule !== 'anything' && !allowedBy(rule, own, target)) {
+      const may = rule.length === 0 ? 'nothing' : rule.join(', ');
+      faults.push(
+        `${where}, but ${own === '' ? file.path : own} may import ${may} (${LAYERS[own]?.because ?? 'it is read first'})`,
+      );
+    }
+  }
+  return faults;
+}
+
+function report(faults: readonly string[]): void {
+  assert.equal(faults.length, 0, `\n  ${faults.join('\n  ')}\n`);
+}
+
+test('every folder imports only the layers under it', () => {
+  assert.ok(files.length > 10, 'no sources found');
+  report(files.flatMap(layerFaults));
+});
+
+test('no two files import each other, directly or in a ring', () => {
+  report(findCycles(files).map((cycle) => `${cycle}: move what both need into a third file`));
+});
+
+test(`no file is longer than ${MAX_LINES} lines`, () => {
+  const long = files.filter((file) => file.lines > MAX_LINES);
+  report(long.map((file) => `src/${file.path} has ${file.lines} lines: a file that long does more than one thing`));
+});
+
+test('only config.ts reads the environment', () => {
+  const readers = files.filter((file) => file.path !== 'config.ts');
+  report(
+    readers.flatMap((file) =>
+      file.environmentLines.map(
+        (line) => `src/${file.path}:${line} reads process.env: let config.ts parse it and hand it down`,
+      ),
+    ),
+  );
+});
+
+test('the lock file and .npmrc name no registry', () => {
+  const faults: string[] = [];
+  const lock = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
+  };
+  for (const [name, entry] of Object.entries(lock.packages)) {
+    if (entry.resolved !== undefined)
+      faults.push(
+        `package-lock.json ties ${name} to ${entry.resolved}: leave "resolved" out, so that any mirror will do`,
+      );
+    if (name !== '' && entry.link !== true && entry.integrity === undefined)
+      faults.push(`package-lock.json has no integrity for ${name}`);
+  }
+  for (const line of readFileSync(join(PROJECT_ROOT, '.npmrc'), 'utf8').split('\n')) {
+    if (/^\s*(@[^:]+:)?registry\s*=|^\s*\/\/|https?:/.test(line)) faults.push(`.npmrc names a host: ${line}`);
+  }
+  report(faults);
+});
+
+test('the rules themselves find what they are there for', () => {
+  const upward = parseSource('store/catalog.ts', "import type { Swarm } from '../swarm/swarm.ts';\n");
+  assert.match(
+    layerFaults(upward)[0] ?? '',
+    /store may import util, content \(the store knows this disk and no network\)/,
+  );
+  const worker = parseSource('store/hasher.ts', "new Worker(new URL('../swarm/w.ts', import.meta.url));\n");
+  assert.equal(layerFaults(worker).length, 1);
+  const client = parseSource(
+    'cli/get.ts',
+    "import { a } from '../api/schemas.ts';\nimport { b } from '../api/server.ts';\n",
+  );
+  assert.equal(layerFaults(client).length, 1);
+  assert.match(layerFaults(parseSource('util/x.ts', "await import('../config.ts');"))[0] ?? '', /handed down/);
+  assert.match(layerFaults(parseSource('misc/x.ts', ''))[0] ?? '', /no known layer/);
+  assert.match(layerFaults(parseSource('util/x.ts', "export * from '../../test/a.ts';"))[0] ?? '', /outside src/);
+  const a = parseSource('util/a.ts', "import './b.ts';");
+  const b = parseSource('util/b.ts', "export { a } from './a.ts';");
+  assert.deepEqual(findCycles([a, b]), ['util/a.ts → util/b.ts → util/a.ts']);
+  assert.deepEqual(
+    parseSource('x.ts', "const a = 1;\nprocess.env['A'];\nimport { env } from 'node:process';").environmentLines,
+    [2, 3],
+  );
+});
