@@ -1,0 +1,56 @@
+import type { HostPort } from '../util/host-port.ts';
+import type { LogLevel } from '../util/log.ts';
+
+/** What a daemon runs with, resolved and checked: flags over SHOAL_… variables over the YAML file over defaults. */
+export interface DaemonConfig {
+  readonly name: string;
+  /** Absolute, as is every path here. */
+  readonly modelsDir: string;
+  readonly dataDir: string;
+  readonly api: HostPort;
+  readonly listen: HostPort;
+  readonly lane: HostPort;
+  /** May not exist yet. */
+  readonly fleetKeyFile: string;
+  /** Multiaddrs, checked for their form only. */
+  readonly bootstrap: readonly string[];
+  readonly mdns: boolean;
+  /** `file:///…` or `http(s)://…/`. */
+  readonly origins: readonly string[];
+  readonly orchestrators: readonly OrchestratorSetting[];
+  /** What models may use of the disk; the whole disk when absent. */
+  readonly cacheMaxBytes?: number;
+  /** Bytes per second; no limit when absent. */
+  readonly upLimit?: number;
+  readonly downLimit?: number;
+  readonly originLimit?: number;
+  /** The bearer token that the API asks for. */
+  readonly apiToken?: string;
+  /** Where orchestrators reach the API; where it listens when absent. */
+  readonly advertise?: { readonly host: string; readonly port?: number };
+  /** Worker threads; by the number of cores when absent. */
+  readonly workers?: number;
+  readonly settleMs: number;
+  readonly rescanMs: number;
+  readonly logLevel: LogLevel;
+  /** The best that loads when absent. */
+  readonly blake3?: 'native' | 'wasm';
+  readonly pools: readonly PoolSetting[];
+  /** Things that are probably mistakes, for the log. */
+  readonly warnings: readonly string[];
+}
+
+export interface OrchestratorSetting {
+  /** Ends with a slash. */
+  readonly url: string;
+  /** Read again for each request, so that a rotated token is picked up; wins over `token`. */
+  readonly tokenFile?: string;
+  readonly token?: string;
+}
+
+export interface PoolSetting {
+  readonly id: string;
+  readonly engine?: string;
+  readonly slots: number;
+  readonly vramBytes: number;
+}
