@@ -45,6 +45,9 @@ export class RateMeter {
 const PACE_TAU_MS = 2000;
 /** Per piece; lets the round trip rise again when a path has become longer. */
 const ROUND_TRIP_RISE = 1.05;
+/** There is always something to wait for: without it, the window of a very near source would be a single piece. */
+const MIN_ROUND_TRIP_MS = 0.1;
+const SETTLE_SHARE = 0.2;
 
 /** Measures one source: its rate while it has something in flight, and its round trip. */
 export class SourcePace {
@@ -52,7 +55,7 @@ export class SourcePace {
   #busyMs = 0;
   #busySinceMs: number | undefined;
   #roundTripMs: number | undefined;
-  #measured = false;
+  #settleMs: number | undefined;
 
   busy(nowMs: number): void {
     this.#busySinceMs ??= nowMs;
@@ -73,14 +76,14 @@ export class SourcePace {
     const rate = this.bytesPerSecond(nowMs);
     const queuedMs = rate > 0 ? (aheadBytes / rate) * 1000 : 0;
     if (aheadBytes > 0 && rate === 0) return;
-    const sample = Math.max(0, latencyMs - queuedMs);
+    const sample = Math.max(MIN_ROUND_TRIP_MS, latencyMs - queuedMs);
     this.#roundTripMs =
       this.#roundTripMs === undefined ? sample : Math.min(sample, this.#roundTripMs * ROUND_TRIP_RISE);
   }
 
-  /** A first whole piece is what makes the rate worth believing. */
-  pieceDone(): void {
-    this.#measured = true;
+  /** A first whole piece is also what makes the rate worth believing. @param settleMs from the last byte to the end */
+  pieceDone(settleMs: number): void {
+    this.#settleMs = (this.#settleMs ?? settleMs) * (1 - SETTLE_SHARE) + settleMs * SETTLE_SHARE;
   }
 
   /** While busy; 0 until known. */
@@ -88,9 +91,11 @@ export class SourcePace {
     return this.#rate.bytesPerSecond(this.#busyTime(nowMs));
   }
 
+  /** The round trip includes verifying and writing: until then nothing else is asked for. */
   at(nowMs: number): Pace {
-    const bytesPerSecond = this.#measured ? this.bytesPerSecond(nowMs) : undefined;
-    return { bytesPerSecond, roundTripMs: this.#roundTripMs };
+    if (this.#settleMs === undefined) return { bytesPerSecond: undefined, roundTripMs: undefined };
+    const roundTripMs = this.#roundTripMs === undefined ? undefined : this.#roundTripMs + this.#settleMs;
+    return { bytesPerSecond: this.bytesPerSecond(nowMs), roundTripMs };
   }
 
   #busyTime(nowMs: number): number {

@@ -51,6 +51,8 @@ export interface PieceSource {
    * (bytes since the last call) for rate and stall detection; calls after the end are ignored. Pieces may be asked for
    * in any number at a time. Stall detection is the caller's: it aborts `signal`, and the promise then rejects soon.
    * So are the download and origin limits: the caller takes its tokens before it asks, so that waiting is no stall.
+   * Verified first, then written: in the endgame a second source fetches the same piece, and the bytes of a liar must
+   * not overwrite what an honest one has delivered.
    * @throws ShoalError `piece-corrupt`, `source-lied`, `source-stalled`, `source-gone`, `source-busy`, `disk-full`
    */
   fetch(piece: Piece, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<Fetched>;

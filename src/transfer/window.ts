@@ -6,15 +6,20 @@
 export const MAX_WINDOW = 16;
 /** Before anything is measured: one on the way and one waiting behind it. */
 const FIRST_WINDOW = 2;
-/** For all sources of a download together, beyond the first piece of each: bounds memory and loss. */
+/** For all downloads together, beyond the first piece of each source: bounds memory, since pieces are verified in it. */
 export const IN_FLIGHT_BUDGET_BYTES = 48 * 2 ** 20;
-/** Sources with something in flight at a time; more would only split the link. */
-export const MAX_ACTIVE_SOURCES = 32;
+/** With the first pieces. Only a download that would have nothing in flight at all goes beyond. */
+const IN_FLIGHT_LIMIT_BYTES = 2 * IN_FLIGHT_BUDGET_BYTES;
+
+/** Shared by the downloads of a daemon: bytes asked for and not yet written. */
+export interface InFlightBudget {
+  bytes: number;
+}
 
 export interface Pace {
   /** While something is in flight; undefined until measured. */
   readonly bytesPerSecond: number | undefined;
-  /** From the order to the first byte, without the wait behind earlier pieces; undefined until measured. */
+  /** From the order to the first byte, without the wait behind earlier pieces, and from the last to the end. */
   readonly roundTripMs: number | undefined;
 }
 
@@ -29,17 +34,17 @@ export interface InFlight {
   /** At this source. */
   readonly pieces: number;
   /** At all sources of the download. */
+  readonly downloadPieces: number;
+  /** In all downloads. */
   readonly totalBytes: number;
-  /** Sources that have something in flight. */
-  readonly activeSources: number;
 }
 
 /** How many more pieces a source takes now. Every source may have one, so that a slow one cannot keep out a quick one. */
 export function roomOf(window: number, inFlight: InFlight, pieceBytes: number): number {
   const wanted = window - inFlight.pieces;
   if (wanted <= 0) return 0;
-  if (inFlight.pieces === 0 && inFlight.activeSources >= MAX_ACTIVE_SOURCES) return 0;
-  const budgeted = Math.max(0, Math.floor((IN_FLIGHT_BUDGET_BYTES - inFlight.totalBytes) / pieceBytes));
-  const always = inFlight.pieces === 0 ? 1 : 0;
-  return Math.min(wanted, Math.max(always, budgeted));
+  const budgeted = Math.floor((IN_FLIGHT_BUDGET_BYTES - inFlight.totalBytes) / pieceBytes);
+  const within = inFlight.totalBytes + pieceBytes <= IN_FLIGHT_LIMIT_BYTES;
+  const first = inFlight.downloadPieces === 0 || (inFlight.pieces === 0 && within) ? 1 : 0;
+  return Math.min(wanted, Math.max(first, budgeted));
 }

@@ -1,0 +1,131 @@
+/** Up to this size a blob is small (a LoRA, a config): it goes ahead of bulk and has a lane of its own. */
+export const SMALL_BLOB_BYTES = 64 * 2 ** 20;
+
+export interface Job {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly priority: 'normal' | 'high';
+}
+
+/** A running job's place. A job that is idle (stalled, disk full) makes room for another and goes on by itself. */
+export interface Turn {
+  setIdle(idle: boolean): void;
+}
+
+type Lane = 'small' | 'bulk';
+
+interface Waiting {
+  job: Job;
+  readonly lane: Lane;
+  readonly start: () => void;
+}
+
+interface Running {
+  readonly job: Job;
+  readonly lane: Lane;
+  idle: boolean;
+}
+
+/**
+ * Bounds how many blobs are fetched at a time. Small blobs never wait for bulk: they have their own lane. Within a lane
+ * high priority comes first, then who came first.
+ */
+export class DownloadQueue {
+  readonly #max: Readonly<Record<Lane, number>>;
+  readonly #maxIdle: number;
+  readonly #waiting: Waiting[] = [];
+  readonly #running = new Set<Running>();
+
+  /** @param options.maxIdle running jobs beyond the bounds, because they wait for a source or for room */
+  constructor(options: { readonly maxBulk: number; readonly maxSmall: number; readonly maxIdle: number }) {
+    this.#max = { bulk: options.maxBulk, small: options.maxSmall };
+    this.#maxIdle = options.maxIdle;
+  }
+
+  /** In the order in which they would start. */
+  get waiting(): Job[] {
+    return this.#waiting.toSorted(byPriority).map(({ job }) => job);
+  }
+
+  get active(): Job[] {
+    return [...this.#running].map(({ job }) => job);
+  }
+
+  /** For a job that still waits; returns whether there is one. */
+  setPriority(sha256: string, priority: Job['priority']): boolean {
+    const found = this.#waiting.find(({ job }) => job.sha256 === sha256);
+    if (found === undefined) return false;
+    found.job = { ...found.job, priority };
+    return true;
+  }
+
+  /** Waits for its turn, then runs `work`; rejects with the signal's reason when it fires while waiting. */
+  async run<T>(job: Job, work: (turn: Turn, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const lane = job.sizeBytes <= SMALL_BLOB_BYTES ? 'small' : 'bulk';
+    const running = await this.#enter(job, lane, signal);
+    const turn: Turn = {
+      setIdle: (idle) => {
+        if (running.idle === idle) return;
+        running.idle = idle;
+        this.#startNext(lane);
+      },
+    };
+    try {
+      return await work(turn, signal);
+    } finally {
+      this.#running.delete(running);
+      this.#startNext('small');
+      this.#startNext('bulk');
+    }
+  }
+
+  async #enter(job: Job, lane: Lane, signal: AbortSignal): Promise<Running> {
+    signal.throwIfAborted();
+    return await new Promise((resolve, reject) => {
+      const start = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        // Counted before anybody else looks for a place.
+        const running = { job: waiting.job, lane, idle: false };
+        this.#running.add(running);
+        resolve(running);
+      };
+      const onAbort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(signal.reason as Error);
+      };
+      const waiting: Waiting = { job, lane, start };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.push(waiting);
+      this.#startNext(lane);
+    });
+  }
+
+  #startNext(lane: Lane): void {
+    while (this.#hasPlace(lane)) {
+      const next = this.#waiting.filter((waiting) => waiting.lane === lane).sort(byPriority)[0];
+      if (next === undefined) return;
+      this.#waiting.splice(this.#waiting.indexOf(next), 1);
+      next.start();
+    }
+  }
+
+  #hasPlace(lane: Lane): boolean {
+    let active = 0;
+    let idle = 0;
+    for (const running of this.#running) {
+      if (running.idle) idle += 1;
+      else if (running.lane === lane) active += 1;
+    }
+    // An idle job frees its place, but only so many may pile up: beyond that they count.
+    return active + Math.max(0, idle - this.#maxIdle) < this.#max[lane];
+  }
+}
+
+/** Stable sorts keep the order of arrival. */
+function byPriority(a: Waiting, b: Waiting): number {
+  return rank(a) - rank(b);
+}
+
+function rank({ job, lane }: Waiting): number {
+  return (job.priority === 'high' ? 0 : 2) + (lane === 'small' ? 0 : 1);
+}

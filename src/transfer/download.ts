@@ -1,0 +1,333 @@
+import { EventEmitter } from 'node:events';
+import type { Bitfield } from '../content/bitfield.ts';
+import { pieceHash } from '../content/manifest.ts';
+import { geometryOf, type PieceGeometry, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
+import type { ShoalError } from '../util/errors.ts';
+import { Alarm } from './alarm.ts';
+import type { RateLimiter } from './bandwidth.ts';
+import type { DownloadProgress, DownloadState } from './download-progress.ts';
+import { Grant } from './grant.ts';
+import { RateMeter } from './pace.ts';
+import { type OriginPolicy, type PickSource, peersFirst, pickNext } from './picker.ts';
+import { type BlobTarget, type Piece, type SourceId, type SourceOpener, sourceKey } from './piece-source.ts';
+import { Rarity } from './rarity.ts';
+import type { PieceRequest } from './request-line.ts';
+import { type SessionListener, type SessionParts, type SourceActivity, SourceSession } from './source-session.ts';
+import { type InFlightBudget, roomOf } from './window.ts';
+
+/** No byte from anybody for so long: the download says that it is stalled. */
+export const DOWNLOAD_STALL_MS = 3000;
+const ROOM_PROBE_MS = 2000;
+const LOOK_AGAIN_MS = 1000;
+/** In the endgame who is slow shows with time, not with an event. */
+const ENDGAME_LOOK_MS = 250;
+/** Woken so much too late, the process was held up and cannot tell who is silent. */
+const HELD_UP_MS = 500;
+const CLOSE_MS = 1000;
+
+export interface DownloadOptions {
+  readonly blob: BlobTarget;
+  /** Re-checked by hash before; grows as pieces arrive, and only here. */
+  readonly have: Bitfield;
+  readonly originPolicy?: OriginPolicy;
+}
+
+export interface DownloadParts extends SessionParts {
+  /** Shared by all downloads of the daemon. */
+  readonly budget: InFlightBudget;
+  readonly limiters?: { readonly down?: RateLimiter; readonly origin?: RateLimiter };
+  /** Whether the missing bytes fit on the disk now; asked again and again after it was full. */
+  readonly hasRoom: (missingBytes: number) => Promise<boolean>;
+}
+
+/**
+ * Fetches the missing pieces of one blob from sources that come and go, until all are verified and on disk. Everything
+ * that can go wrong with a source is survived; `run` ends only complete or aborted. Emits `piece` for each new piece and
+ * `state` for each change of state.
+ */
+export class Download extends EventEmitter<{ piece: [number]; state: [DownloadState] }> {
+  readonly blob: BlobTarget;
+  readonly have: Bitfield;
+  readonly #geometry: PieceGeometry;
+  readonly #originPolicy: OriginPolicy;
+  readonly #parts: DownloadParts;
+  readonly #alarm: Alarm;
+  readonly #rarity: Rarity;
+  readonly #grants: { down: Grant; origin: Grant };
+  readonly #sessions = new Map<string, SourceSession>();
+  readonly #inFlight = new Map<number, PieceRequest[]>();
+  readonly #rate = new RateMeter(3000);
+  #state: DownloadState = { kind: 'idle' };
+  #bytesDone = 0;
+  #receivedBytes = 0;
+  #refetchedBytes = 0;
+  #progressMs = 0;
+
+  constructor(options: DownloadOptions, parts: DownloadParts) {
+    super();
+    this.blob = options.blob;
+    this.have = options.have;
+    this.#geometry = geometryOf(options.blob.manifest.sizeBytes);
+    this.#originPolicy = options.originPolicy ?? peersFirst;
+    this.#parts = parts;
+    this.#alarm = new Alarm({ clock: parts.clock });
+    this.#rarity = new Rarity(this.#geometry.pieceCount);
+    const grant = { bytes: this.#geometry.pieceSizeBytes, onReady: () => this.#alarm.ring() };
+    this.#grants = { down: new Grant(grant, parts.limiters?.down), origin: new Grant(grant, parts.limiters?.origin) };
+    for (const index of this.have.indices()) this.#bytesDone += pieceLength(this.#geometry, index);
+  }
+
+  get state(): DownloadState {
+    return this.#state;
+  }
+
+  /** Also for one that left or failed and is known to be there again. */
+  addSource(opener: SourceOpener): void {
+    const session = this.#sessions.get(sourceKey(opener.id));
+    if (session !== undefined) session.join(opener);
+    else {
+      const options = { opener, blob: this.blob, listener: this.#listener };
+      this.#sessions.set(sourceKey(opener.id), new SourceSession(options, this.#parts));
+    }
+    this.#alarm.ring();
+  }
+
+  removeSource(id: SourceId): void {
+    this.#sessions.get(sourceKey(id))?.leave();
+    this.#alarm.ring();
+  }
+
+  progress(): DownloadProgress {
+    const nowMs = this.#parts.clock.monotonic();
+    const bytesPerSecond = this.#rate.bytesPerSecond(nowMs);
+    const missing = this.blob.manifest.sizeBytes - this.#bytesDone;
+    const moves = this.#state.kind === 'fetching' && bytesPerSecond >= 1;
+    return {
+      state: this.#state,
+      bytesTotal: this.blob.manifest.sizeBytes,
+      bytesDone: this.#bytesDone,
+      receivedBytes: this.#receivedBytes,
+      refetchedBytes: this.#refetchedBytes,
+      bytesPerSecond,
+      etaMs: moves ? (missing / bytesPerSecond) * 1000 : undefined,
+      sources: [...this.#sessions.values()].map((session) => ({
+        id: session.id,
+        ...session.delivered,
+        bytesPerSecond: session.line.bytesPerSecond(nowMs),
+        state: session.activity,
+      })),
+    };
+  }
+
+  /** Resolves when every piece is verified and on disk; the sha256 of the whole is for the caller to check. */
+  async run(signal: AbortSignal): Promise<DownloadProgress> {
+    const { clock } = this.#parts;
+    this.#progressMs = clock.monotonic();
+    this.#rate.start(this.#progressMs);
+    this.#change({ kind: 'fetching' });
+    const grants = new AbortController();
+    try {
+      while (!this.have.complete) {
+        signal.throwIfAborted();
+        if (this.#state.kind === 'paused') await this.#waitForRoom(signal);
+        else {
+          const wakeMs = this.#step(clock.monotonic(), grants.signal);
+          await this.#alarm.wait(wakeMs - clock.monotonic(), signal);
+          this.#forgiveIfHeldUp(wakeMs);
+        }
+      }
+      this.#change({ kind: 'complete' });
+      return this.progress();
+    } finally {
+      grants.abort();
+      if (this.#state.kind !== 'complete') this.#change({ kind: 'idle' });
+      await this.#leaveAll();
+    }
+  }
+
+  /** One look at everything: who has fallen silent, who may be asked what. Returns when to look again. */
+  #step(nowMs: number, grants: AbortSignal): number {
+    let wakeMs = nowMs + LOOK_AGAIN_MS;
+    for (const session of this.#sessions.values()) {
+      const deadlineMs = session.tick(nowMs);
+      if (deadlineMs > nowMs) wakeMs = Math.min(wakeMs, deadlineMs);
+    }
+    this.#fill(nowMs, grants);
+    if (this.#grants.down.waiting || this.#grants.origin.waiting) this.#progressMs = nowMs;
+    const quietMs = nowMs - this.#progressMs;
+    if (this.#state.kind === 'fetching') {
+      if (quietMs >= DOWNLOAD_STALL_MS) this.#stall();
+      else wakeMs = Math.min(wakeMs, this.#progressMs + DOWNLOAD_STALL_MS);
+    }
+    const missing = this.have.length - this.have.count;
+    return this.#inFlight.size === missing ? Math.min(wakeMs, nowMs + ENDGAME_LOOK_MS) : wakeMs;
+  }
+
+  #fill(nowMs: number, grants: AbortSignal): void {
+    const state = {
+      pieceCount: this.#geometry.pieceCount,
+      have: this.have,
+      inFlight: this.#inFlight,
+      copies: (index: number) => this.#rarity.copies(index),
+      originPolicy: this.#originPolicy,
+    };
+    while (this.#grants.down.ready(grants)) {
+      const pick = pickNext(state, this.#pickSources(nowMs, grants), this.#parts.random);
+      if (pick === undefined) return;
+      const session = this.#sessions.get(pick.sourceKey);
+      if (session === undefined) return;
+      this.#grants.down.use();
+      if (session.id.kind === 'origin') this.#grants.origin.use();
+      const request = session.request(this.#piece(pick.index), nowMs);
+      this.#inFlight.set(pick.index, [...(this.#inFlight.get(pick.index) ?? []), request]);
+      this.#parts.budget.bytes += request.piece.length;
+    }
+  }
+
+  #pickSources(nowMs: number, grants: AbortSignal): PickSource[] {
+    const sources: PickSource[] = [];
+    const { pieceSizeBytes } = this.#geometry;
+    let downloadPieces = 0;
+    for (const session of this.#sessions.values()) downloadPieces += session.line.size;
+    for (const session of this.#sessions.values()) {
+      const { availability, key } = session;
+      const window = session.window(nowMs);
+      if (availability === undefined || window === 0) continue;
+      const { kind } = session.id;
+      const inFlight = { pieces: session.line.size, downloadPieces, totalBytes: this.#parts.budget.bytes };
+      const allowed = kind === 'peer' || this.#grants.origin.ready(grants);
+      sources.push({
+        key,
+        kind,
+        room: allowed ? roomOf(window, inFlight, pieceSizeBytes) : 0,
+        expectedMs: session.line.expectedMs(pieceSizeBytes, nowMs),
+        has: (index) => availability.complete || availability.has(index),
+      });
+    }
+    return sources;
+  }
+
+  #piece(index: number): Piece {
+    return {
+      index,
+      offset: pieceOffset(this.#geometry, index),
+      length: pieceLength(this.#geometry, index),
+      hash: pieceHash(this.blob.manifest, index),
+    };
+  }
+
+  readonly #listener: SessionListener = {
+    opened: (session, availability) => {
+      if (session.id.kind === 'peer') this.#rarity.join(session.key, availability);
+      this.#alarm.ring();
+    },
+    closed: (session) => {
+      this.#rarity.leave(session.key);
+      this.#alarm.ring();
+    },
+    availabilityChanged: (session) => {
+      this.#rarity.refresh(session.key);
+      this.#alarm.ring();
+    },
+    bytes: (session, request, bytes) => {
+      this.#receivedBytes += bytes;
+      this.#parts.metrics.receivedBytes.inc({ source: session.id.kind }, bytes);
+      if (request.dropped) return this.#wasted(bytes);
+      const nowMs = this.#parts.clock.monotonic();
+      this.#rate.add(bytes, nowMs);
+      this.#progress(nowMs);
+    },
+    requestEnded: (session, request, outcome) => {
+      if (outcome !== 'late') this.#release(request);
+      if (outcome === 'lost') this.#wasted(request.received);
+      else this.#arrived(session, request, outcome);
+      this.#alarm.ring();
+    },
+    diskFull: (problem) => this.#pause(problem),
+  };
+
+  #release(request: PieceRequest): void {
+    const { index, length } = request.piece;
+    const others = (this.#inFlight.get(index) ?? []).filter((other) => other !== request);
+    if (others.length > 0) this.#inFlight.set(index, others);
+    else this.#inFlight.delete(index);
+    this.#parts.budget.bytes -= length;
+  }
+
+  #arrived(session: SourceSession, request: PieceRequest, outcome: 'arrived' | 'late'): void {
+    const { index, length } = request.piece;
+    if (!this.have.add(index)) {
+      if (outcome === 'arrived') this.#wasted(request.received);
+      return;
+    }
+    if (outcome === 'late') this.#wasted(-request.received);
+    this.#bytesDone += length;
+    session.delivered.pieces += 1;
+    session.delivered.bytes += length;
+    for (const loser of this.#inFlight.get(index) ?? []) this.#sessions.get(loser.sourceKey)?.cancel(index);
+    this.emit('piece', index);
+  }
+
+  #wasted(bytes: number): void {
+    this.#refetchedBytes += bytes;
+    // A counter cannot go back for the rare piece that was given up and arrived all the same.
+    if (bytes > 0) this.#parts.metrics.refetchedBytes.inc(bytes);
+  }
+
+  #progress(nowMs: number): void {
+    this.#progressMs = nowMs;
+    if (this.#state.kind !== 'stalled') return;
+    this.#parts.log.info({ sha256: this.blob.sha256 }, 'download goes on');
+    this.#change({ kind: 'fetching' });
+  }
+
+  #stall(): void {
+    const counts: Record<SourceActivity, number> = { active: 0, idle: 0, stalled: 0, blamed: 0, gone: 0 };
+    for (const session of this.#sessions.values()) counts[session.activity] += 1;
+    const missingPieces = this.have.length - this.have.count;
+    const fields = { sha256: this.blob.sha256, missingPieces, sources: counts };
+    this.#parts.log.warn(fields, 'download stalled, it goes on when a source gives what is missing');
+    this.#change({ kind: 'stalled', sinceMs: this.#parts.clock.now() });
+  }
+
+  #pause(problem: ShoalError): void {
+    // Several pieces in flight meet the full disk together.
+    if (this.#state.kind === 'paused') return;
+    this.#change({ kind: 'paused', problem });
+    for (const session of this.#sessions.values()) session.cancelAll();
+    const missingBytes = this.blob.manifest.sizeBytes - this.#bytesDone;
+    const fields = { err: problem, sha256: this.blob.sha256, missingBytes };
+    this.#parts.log.warn(fields, 'disk full, the download waits for room');
+    this.#alarm.ring();
+  }
+
+  async #waitForRoom(signal: AbortSignal): Promise<void> {
+    await this.#parts.clock.sleep(ROOM_PROBE_MS, signal);
+    if (!(await this.#parts.hasRoom(this.blob.manifest.sizeBytes - this.#bytesDone))) return;
+    this.#parts.log.info({ sha256: this.blob.sha256 }, 'there is room again, the download goes on');
+    this.#progressMs = this.#parts.clock.monotonic();
+    this.#change({ kind: 'fetching' });
+  }
+
+  #forgiveIfHeldUp(wakeMs: number): void {
+    const nowMs = this.#parts.clock.monotonic();
+    if (nowMs - wakeMs < HELD_UP_MS) return;
+    for (const session of this.#sessions.values()) session.forgiveSilence(nowMs);
+  }
+
+  #change(state: DownloadState): void {
+    const stalled = Number(state.kind === 'stalled') - Number(this.#state.kind === 'stalled');
+    this.#parts.metrics.stalledDownloads.inc(stalled);
+    this.#state = state;
+    this.emit('state', state);
+  }
+
+  /** A source that hangs is not waited for. */
+  async #leaveAll(): Promise<void> {
+    for (const session of this.#sessions.values()) session.leave();
+    const late = new AbortController();
+    const deadline = this.#parts.clock.sleep(CLOSE_MS, late.signal).catch(() => undefined);
+    await Promise.race([Promise.all([...this.#sessions.values()].map((session) => session.closed())), deadline]);
+    late.abort();
+  }
+}

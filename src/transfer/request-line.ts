@@ -1,0 +1,148 @@
+import type { Clock } from '../util/clock.ts';
+import { RateMeter, SourcePace } from './pace.ts';
+import type { PickRequest } from './picker.ts';
+import type { Piece } from './piece-source.ts';
+import type { Pace } from './window.ts';
+
+/** Before a rate is known, a request that old without an end counts as slow. */
+const PATIENCE_MS = 1000;
+
+/** One piece asked of one source. */
+export interface PieceRequest extends PickRequest {
+  readonly piece: Piece;
+  readonly controller: AbortController;
+  readonly askedMs: number;
+  /** What the source still had to send before, when the piece was asked for. */
+  readonly aheadBytes: number;
+  received: number;
+  receivedMs: number;
+  /** No longer waited for; it may arrive all the same. */
+  dropped: boolean;
+}
+
+/** The pieces asked of one source, in the order of asking, and how quickly they come. */
+export class RequestLine {
+  readonly #key: string;
+  readonly #clock: Clock;
+  readonly #requests = new Map<number, PieceRequest>();
+  readonly #rate = new RateMeter(3000);
+  #pace = new SourcePace();
+  #quietSinceMs = 0;
+
+  constructor(key: string, parts: { readonly clock: Clock }) {
+    this.#key = key;
+    this.#clock = parts.clock;
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** Monotonic time of the last sign of life since something is asked for. */
+  get quietSinceMs(): number {
+    return this.#quietSinceMs;
+  }
+
+  pace(nowMs: number): Pace {
+    return this.#pace.at(nowMs);
+  }
+
+  /** Of the last few seconds, idle time included. */
+  bytesPerSecond(nowMs: number): number {
+    return this.#rate.bytesPerSecond(nowMs);
+  }
+
+  find(index: number): PieceRequest | undefined {
+    return this.#requests.get(index);
+  }
+
+  all(): PieceRequest[] {
+    return [...this.#requests.values()];
+  }
+
+  /** Asked for and not yet here. */
+  missingBytes(): number {
+    let bytes = 0;
+    for (const request of this.#requests.values()) bytes += missing(request);
+    return bytes;
+  }
+
+  /** How long `bytes` asked now would take behind the rest; 0 when unknown. */
+  expectedMs(bytes: number, nowMs: number): number {
+    const { bytesPerSecond } = this.pace(nowMs);
+    return bytesPerSecond === undefined ? 0 : msFor(this.missingBytes() + bytes, bytesPerSecond);
+  }
+
+  add(piece: Piece, nowMs: number): PieceRequest {
+    const remainingMs = (request: PieceRequest): number => this.#remainingMs(request);
+    const request: PieceRequest = {
+      piece,
+      sourceKey: this.#key,
+      controller: new AbortController(),
+      askedMs: nowMs,
+      aheadBytes: this.missingBytes(),
+      received: 0,
+      receivedMs: nowMs,
+      dropped: false,
+      get remainingMs() {
+        return remainingMs(request);
+      },
+    };
+    if (request.aheadBytes === 0) this.#quietSinceMs = nowMs;
+    this.#requests.set(piece.index, request);
+    this.#pace.busy(nowMs);
+    return request;
+  }
+
+  received(request: PieceRequest, bytes: number, nowMs: number): void {
+    if (request.received === 0) this.#pace.firstByte(nowMs - request.askedMs, request.aheadBytes, nowMs);
+    request.received += bytes;
+    request.receivedMs = nowMs;
+    this.#quietSinceMs = nowMs;
+    this.#pace.received(bytes, nowMs);
+    this.#rate.add(bytes, nowMs);
+  }
+
+  done(request: PieceRequest, nowMs: number): void {
+    this.#quietSinceMs = nowMs;
+    this.#pace.pieceDone(nowMs - request.receivedMs);
+    this.remove(request, nowMs);
+  }
+
+  remove(request: PieceRequest, nowMs: number): void {
+    this.#requests.delete(request.piece.index);
+    if (this.#requests.size === 0) this.#pace.idle(nowMs);
+  }
+
+  /** This process was held up: what looks like silence may wait in the sockets. */
+  forgiveSilence(nowMs: number): void {
+    this.#quietSinceMs = nowMs;
+  }
+
+  /** A new connection: what was measured on the old one says little. */
+  reset(): void {
+    this.#pace = new SourcePace();
+  }
+
+  /** Sources answer about in the order of asking, so a piece waits for those before it. */
+  #remainingMs(request: PieceRequest): number {
+    const nowMs = this.#clock.monotonic();
+    const { bytesPerSecond } = this.pace(nowMs);
+    if (bytesPerSecond === undefined) return nowMs - request.askedMs < PATIENCE_MS ? 0 : Infinity;
+    let bytes = 0;
+    for (const other of this.#requests.values()) {
+      bytes += missing(other);
+      if (other === request) break;
+    }
+    return msFor(bytes, bytesPerSecond);
+  }
+}
+
+function missing(request: PieceRequest): number {
+  return Math.max(0, request.piece.length - request.received);
+}
+
+function msFor(bytes: number, bytesPerSecond: number): number {
+  if (bytes === 0) return 0;
+  return bytesPerSecond === 0 ? Infinity : (bytes / bytesPerSecond) * 1000;
+}

@@ -1,0 +1,331 @@
+import type { Clock } from '../util/clock.ts';
+import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import { jittered, type Random } from '../util/random.ts';
+import type { BlameLedger, BlameReason } from './blame.ts';
+import {
+  type Availability,
+  type BlobTarget,
+  type Piece,
+  type PieceSource,
+  type SourceId,
+  type SourceOpener,
+  sourceKey,
+} from './piece-source.ts';
+import { type PieceRequest, RequestLine } from './request-line.ts';
+import type { TransferMetrics } from './transfer-metrics.ts';
+import { windowOf } from './window.ts';
+
+/** Left after so long without a byte: under the promised 3 s, with room for a loop that comes a little late. */
+export const SOURCE_STALL_MS = 2500;
+/** All bytes are here and verifying and writing takes its time: the disk's fault, but not for ever. */
+const SETTLE_MS = 30_000;
+const OPEN_MS = 10_000;
+const FIRST_RETRY_MS = 1000;
+const MAX_RETRY_MS = 15_000;
+const FIRST_BUSY_MS = 200;
+const MAX_BUSY_MS = 5000;
+
+type SessionState =
+  | { readonly kind: 'left' }
+  | { readonly kind: 'waiting'; readonly why: 'new' | 'stalled' | 'gone' | 'blamed'; readonly untilMs: number }
+  | { readonly kind: 'opening'; readonly sinceMs: number; readonly controller: AbortController }
+  | { readonly kind: 'open'; readonly source: PieceSource; readonly unlisten: () => void };
+
+export type SourceActivity = 'active' | 'idle' | 'stalled' | 'blamed' | 'gone';
+
+/** What a session tells its download. */
+export interface SessionListener {
+  opened(session: SourceSession, availability: Availability): void;
+  closed(session: SourceSession): void;
+  availabilityChanged(session: SourceSession): void;
+  bytes(session: SourceSession, request: PieceRequest, bytes: number): void;
+  /** `late`: it arrived although it had been dropped. */
+  requestEnded(session: SourceSession, request: PieceRequest, outcome: 'arrived' | 'late' | 'lost'): void;
+  diskFull(error: ShoalError): void;
+}
+
+export interface SessionParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly blame: BlameLedger;
+  readonly metrics: TransferMetrics;
+}
+
+/**
+ * One source of one download, over all its ups and downs: opened when it may be used, left when it stalls, lies or goes,
+ * opened again after a while. All deadlines are judged in `tick`, so a session owns no timer.
+ */
+export class SourceSession {
+  readonly id: SourceId;
+  readonly key: string;
+  /** Pieces and bytes that this source was the first to deliver. */
+  readonly delivered = { pieces: 0, bytes: 0 };
+  readonly #blob: BlobTarget;
+  readonly #listener: SessionListener;
+  readonly #parts: SessionParts;
+  readonly #line: RequestLine;
+  #opener: SourceOpener;
+  #state: SessionState = { kind: 'waiting', why: 'new', untilMs: -Infinity };
+  #closing: Promise<void> = Promise.resolve();
+  #failures = 0;
+  #busyAnswers = 0;
+  #busyUntilMs = -Infinity;
+  #probing = false;
+
+  constructor(
+    options: { readonly opener: SourceOpener; readonly blob: BlobTarget; readonly listener: SessionListener },
+    parts: SessionParts,
+  ) {
+    this.id = options.opener.id;
+    this.key = sourceKey(this.id);
+    this.#opener = options.opener;
+    this.#blob = options.blob;
+    this.#listener = options.listener;
+    this.#parts = parts;
+    this.#line = new RequestLine(this.key, parts);
+  }
+
+  get availability(): Availability | undefined {
+    return this.#state.kind === 'open' ? this.#state.source.availability : undefined;
+  }
+
+  /** What is asked for and how quickly it comes; for reading only. */
+  get line(): Pick<RequestLine, 'size' | 'bytesPerSecond' | 'expectedMs'> {
+    return this.#line;
+  }
+
+  get activity(): SourceActivity {
+    if (!this.#parts.blame.isAllowed(this.id)) return 'blamed';
+    switch (this.#state.kind) {
+      case 'left':
+        return 'gone';
+      case 'waiting':
+        return this.#state.why === 'new' ? 'idle' : this.#state.why;
+      case 'opening':
+        return 'idle';
+      case 'open':
+        return this.#line.size > 0 ? 'active' : 'idle';
+    }
+  }
+
+  /** Pieces to keep in flight now. */
+  window(nowMs: number): number {
+    if (this.#state.kind !== 'open' || nowMs < this.#busyUntilMs) return 0;
+    if (!this.#parts.blame.isAllowed(this.id)) return 0;
+    return this.#probing ? 1 : windowOf(this.#line.pace(nowMs), this.#blob.manifest.pieceSizeBytes);
+  }
+
+  /** The source is there (again): what was known about its last failure no longer holds, what it is blamed for does. */
+  join(opener: SourceOpener): void {
+    this.#opener = opener;
+    if (this.#state.kind === 'left' || (this.#state.kind === 'waiting' && this.#state.why !== 'blamed')) {
+      this.#failures = 0;
+      this.#state = { kind: 'waiting', why: 'new', untilMs: -Infinity };
+    }
+  }
+
+  leave(): void {
+    this.#close({ kind: 'left' });
+  }
+
+  /** Resolves when everything that was opened has been closed; never rejects. */
+  closed(): Promise<void> {
+    return this.#closing;
+  }
+
+  /** Judges the deadlines that have passed and returns the next one. */
+  tick(nowMs: number): number {
+    switch (this.#state.kind) {
+      case 'left':
+        return Infinity;
+      case 'waiting': {
+        const untilMs = Math.max(this.#state.untilMs, nowMs + this.#parts.blame.blockedMs(this.id));
+        if (nowMs < untilMs) return untilMs;
+        void this.#open(nowMs);
+        return nowMs + OPEN_MS;
+      }
+      case 'opening': {
+        const deadlineMs = this.#state.sinceMs + OPEN_MS;
+        if (nowMs >= deadlineMs) this.#retryLater('stalled', `not open after ${OPEN_MS} ms`);
+        return deadlineMs;
+      }
+      case 'open': {
+        if (!this.#parts.blame.isAllowed(this.id)) {
+          this.#close({ kind: 'waiting', why: 'blamed', untilMs: -Infinity });
+          return nowMs;
+        }
+        if (this.#line.size === 0) return this.#busyUntilMs > nowMs ? this.#busyUntilMs : Infinity;
+        const { quietSinceMs } = this.#line;
+        const deadlineMs = quietSinceMs + (this.#line.missingBytes() > 0 ? SOURCE_STALL_MS : SETTLE_MS);
+        if (nowMs < deadlineMs) return deadlineMs;
+        this.#parts.metrics.stalls.inc({ source: this.id.kind });
+        this.#retryLater('stalled', `no bytes for ${Math.round(nowMs - quietSinceMs)} ms`);
+        return nowMs;
+      }
+    }
+  }
+
+  forgiveSilence(nowMs: number): void {
+    this.#line.forgiveSilence(nowMs);
+  }
+
+  request(piece: Piece, nowMs: number): PieceRequest {
+    if (this.#state.kind !== 'open') throw new Error(`source ${this.key} is not open`);
+    const request = this.#line.add(piece, nowMs);
+    void this.#fetch(this.#state.source, request);
+    return request;
+  }
+
+  /** The piece is here or no longer wanted from this source. */
+  cancel(index: number): void {
+    const request = this.#line.find(index);
+    if (request !== undefined) this.#drop(request);
+  }
+
+  cancelAll(): void {
+    for (const request of this.#line.all()) this.#drop(request);
+  }
+
+  async #open(nowMs: number): Promise<void> {
+    const controller = new AbortController();
+    const opening: SessionState = { kind: 'opening', sinceMs: nowMs, controller };
+    this.#state = opening;
+    try {
+      const source = await this.#opener.open(this.#blob, controller.signal);
+      // The one who gave up meanwhile has set another state.
+      if ((this.#state as SessionState) !== opening) {
+        await source.close();
+        return;
+      }
+      const unlisten = source.availability.onChange(() => this.#listener.availabilityChanged(this));
+      this.#state = { kind: 'open', source, unlisten };
+      this.#line.reset();
+      this.#listener.opened(this, source.availability);
+    } catch (error) {
+      if ((this.#state as SessionState) === opening) this.#fail(error, undefined);
+      else this.#parts.log.debug({ err: error, source: this.key }, 'source failed after it was given up');
+    }
+  }
+
+  async #fetch(source: PieceSource, request: PieceRequest): Promise<void> {
+    const { piece } = request;
+    let ended = false;
+    const onBytes = (bytes: number): void => {
+      if (!ended) this.#received(request, bytes);
+    };
+    try {
+      await source.fetch(piece, onBytes, request.controller.signal);
+    } catch (error) {
+      ended = true;
+      if (!request.dropped) this.#fail(error, request);
+      return;
+    }
+    // Sources may report only the end.
+    if (request.received < piece.length) onBytes(piece.length - request.received);
+    ended = true;
+    this.#arrived(request);
+  }
+
+  #received(request: PieceRequest, bytes: number): void {
+    if (request.dropped) request.received += bytes;
+    else this.#line.received(request, bytes, this.#parts.clock.monotonic());
+    this.#listener.bytes(this, request, bytes);
+  }
+
+  #arrived(request: PieceRequest): void {
+    if (request.dropped) {
+      this.#listener.requestEnded(this, request, 'late');
+      return;
+    }
+    const nowMs = this.#parts.clock.monotonic();
+    this.#failures = 0;
+    this.#busyAnswers = 0;
+    this.#probing = false;
+    this.#parts.metrics.pieceSeconds.observe({ source: this.id.kind }, (nowMs - request.askedMs) / 1000);
+    this.#line.done(request, nowMs);
+    this.#listener.requestEnded(this, request, 'arrived');
+  }
+
+  /** What a failure means for the source, and what it costs it. */
+  #fail(error: unknown, request: PieceRequest | undefined): void {
+    const code = codeOf(error);
+    switch (code) {
+      case 'piece-corrupt':
+      case 'source-lied':
+        return this.#blame(code, messageOf(error), request);
+      case 'source-busy':
+        return this.#leaveAlone(request);
+      case 'disk-full':
+        if (request !== undefined) this.#drop(request);
+        return this.#listener.diskFull(error as ShoalError);
+      case 'source-stalled':
+        this.#parts.metrics.stalls.inc({ source: this.id.kind });
+        return this.#retryLater('stalled', messageOf(error));
+      case 'source-gone':
+      case 'not-found':
+      case 'conflict':
+      case 'unauthorized':
+      case 'verification-failed':
+      case 'changed':
+      case 'unreachable':
+        return this.#retryLater('gone', messageOf(error));
+      case 'invalid':
+      case 'internal':
+        this.#parts.log.warn({ err: error, source: this.key, sha256: this.#blob.sha256 }, 'source failed unexpectedly');
+        return this.#retryLater('gone', messageOf(error));
+    }
+  }
+
+  #blame(reason: BlameReason, detail: string, request: PieceRequest | undefined): void {
+    const { sha256 } = this.#blob;
+    this.#parts.blame.strike(this.id, { reason, detail, sha256, piece: request?.piece.index ?? -1 });
+    this.#probing = true;
+    this.#close({ kind: 'waiting', why: 'blamed', untilMs: -Infinity });
+  }
+
+  #leaveAlone(request: PieceRequest | undefined): void {
+    const nowMs = this.#parts.clock.monotonic();
+    const ms = Math.min(MAX_BUSY_MS, FIRST_BUSY_MS * 2 ** this.#busyAnswers);
+    // Several requests in flight are turned away together: that is one answer.
+    if (nowMs >= this.#busyUntilMs) {
+      this.#busyAnswers += 1;
+      this.#busyUntilMs = nowMs + jittered(ms, 0.2, this.#parts.random);
+    }
+    this.#probing = true;
+    if (request !== undefined) this.#drop(request);
+    else this.#close({ kind: 'waiting', why: 'new', untilMs: this.#busyUntilMs });
+  }
+
+  #retryLater(why: 'stalled' | 'gone', detail: string): void {
+    this.#failures += 1;
+    this.#probing = true;
+    const retryMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
+    const untilMs = this.#parts.clock.monotonic() + jittered(retryMs, 0.2, this.#parts.random);
+    const fields = { source: this.key, sha256: this.#blob.sha256, why, detail, failures: this.#failures };
+    this.#parts.log.debug(fields, 'source left, its pieces go elsewhere');
+    this.#close({ kind: 'waiting', why, untilMs });
+  }
+
+  #close(next: SessionState): void {
+    const state = this.#state;
+    this.#state = next;
+    this.cancelAll();
+    if (state.kind === 'opening') state.controller.abort();
+    if (state.kind !== 'open') return;
+    state.unlisten();
+    this.#listener.closed(this);
+    const closing = state.source.close().catch((error: unknown) => {
+      this.#parts.log.debug({ err: error, source: this.key }, 'source did not close cleanly');
+    });
+    this.#closing = Promise.all([this.#closing, closing]).then(() => undefined);
+  }
+
+  #drop(request: PieceRequest): void {
+    request.dropped = true;
+    this.#line.remove(request, this.#parts.clock.monotonic());
+    request.controller.abort(new DOMException('the piece is no longer wanted from here', 'AbortError'));
+    this.#listener.requestEnded(this, request, 'lost');
+  }
+}
