@@ -15,7 +15,8 @@ export type BlameReason = 'piece-corrupt' | 'source-lied';
 export interface Strike {
   readonly reason: BlameReason;
   readonly sha256: string;
-  readonly piece: number;
+  /** Undefined when it was wrong before any piece was asked for. */
+  readonly piece: number | undefined;
   /** What was wrong, for the log. */
   readonly detail: string;
 }

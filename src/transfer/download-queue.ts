@@ -1,3 +1,5 @@
+import { childController } from '../util/deadline.ts';
+
 /** Up to this size a blob is small (a LoRA, a config): it goes ahead of bulk and has a lane of its own. */
 export const SMALL_BLOB_BYTES = 64 * 2 ** 20;
 
@@ -7,7 +9,7 @@ export interface Job {
   readonly priority: 'normal' | 'high';
 }
 
-/** A running job's place. A job that is idle (stalled, disk full) makes room for another and goes on by itself. */
+/** A running job's place. A job that is idle (stalled, disk full) makes room for another and may go on by itself. */
 export interface Turn {
   setIdle(idle: boolean): void;
 }
@@ -23,12 +25,14 @@ interface Waiting {
 interface Running {
   readonly job: Job;
   readonly lane: Lane;
+  readonly stepAside: AbortController;
   idle: boolean;
 }
 
 /**
  * Bounds how many blobs are fetched at a time. Small blobs never wait for bulk: they have their own lane. Within a lane
- * high priority comes first, then who came first.
+ * high priority comes first, then who came first. Idle jobs keep no other from starting; when too many pile up, the one
+ * that has been idle longest is aborted and queued again, so that a hundred models without a source take turns.
  */
 export class DownloadQueue {
   readonly #max: Readonly<Record<Lane, number>>;
@@ -36,7 +40,7 @@ export class DownloadQueue {
   readonly #waiting: Waiting[] = [];
   readonly #running = new Set<Running>();
 
-  /** @param options.maxIdle running jobs beyond the bounds, because they wait for a source or for room */
+  /** @param options.maxIdle jobs that may stay although they wait for a source or for room, beside the active ones */
   constructor(options: { readonly maxBulk: number; readonly maxSmall: number; readonly maxIdle: number }) {
     this.#max = { bulk: options.maxBulk, small: options.maxSmall };
     this.#maxIdle = options.maxIdle;
@@ -59,33 +63,44 @@ export class DownloadQueue {
     return true;
   }
 
-  /** Waits for its turn, then runs `work`; rejects with the signal's reason when it fires while waiting. */
+  /**
+   * Waits for its turn, then runs `work`; rejects with the signal's reason when it fires while waiting. `work` is run
+   * again from the start after it had to step aside, so it must go on from what it has left on disk.
+   */
   async run<T>(job: Job, work: (turn: Turn, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     const lane = job.sizeBytes <= SMALL_BLOB_BYTES ? 'small' : 'bulk';
-    const running = await this.#enter(job, lane, signal);
-    const turn: Turn = {
-      setIdle: (idle) => {
-        if (running.idle === idle) return;
-        running.idle = idle;
-        this.#startNext(lane);
-      },
-    };
-    try {
-      return await work(turn, signal);
-    } finally {
-      this.#running.delete(running);
-      this.#startNext('small');
-      this.#startNext('bulk');
+    for (;;) {
+      const { controller, release } = childController(signal);
+      const running = await this.#enter({ job, lane, stepAside: controller }, signal);
+      try {
+        return await work({ setIdle: (idle) => this.#setIdle(running, idle) }, controller.signal);
+      } catch (error) {
+        if (signal.aborted || !controller.signal.aborted) throw error;
+      } finally {
+        release();
+        this.#running.delete(running);
+        this.#startNext('small');
+        this.#startNext('bulk');
+      }
     }
   }
 
-  async #enter(job: Job, lane: Lane, signal: AbortSignal): Promise<Running> {
+  #setIdle(running: Running, idle: boolean): void {
+    if (running.idle === idle) return;
+    running.idle = idle;
+    // Last in the set is the one that became idle last.
+    if (this.#running.delete(running)) this.#running.add(running);
+    this.#startNext(running.lane);
+  }
+
+  async #enter(entry: Omit<Running, 'idle'>, signal: AbortSignal): Promise<Running> {
+    const { job, lane } = entry;
     signal.throwIfAborted();
     return await new Promise((resolve, reject) => {
       const start = (): void => {
         signal.removeEventListener('abort', onAbort);
         // Counted before anybody else looks for a place.
-        const running = { job: waiting.job, lane, idle: false };
+        const running = { ...entry, job: waiting.job, idle: false };
         this.#running.add(running);
         resolve(running);
       };
@@ -101,23 +116,25 @@ export class DownloadQueue {
   }
 
   #startNext(lane: Lane): void {
-    while (this.#hasPlace(lane)) {
+    while (this.#activeIn(lane) < this.#max[lane]) {
       const next = this.#waiting.filter((waiting) => waiting.lane === lane).sort(byPriority)[0];
       if (next === undefined) return;
       this.#waiting.splice(this.#waiting.indexOf(next), 1);
       next.start();
+      this.#askOneAside();
     }
   }
 
-  #hasPlace(lane: Lane): boolean {
+  #activeIn(lane: Lane): number {
     let active = 0;
-    let idle = 0;
-    for (const running of this.#running) {
-      if (running.idle) idle += 1;
-      else if (running.lane === lane) active += 1;
-    }
-    // An idle job frees its place, but only so many may pile up: beyond that they count.
-    return active + Math.max(0, idle - this.#maxIdle) < this.#max[lane];
+    for (const running of this.#running) active += running.lane === lane && !running.idle ? 1 : 0;
+    return active;
+  }
+
+  #askOneAside(): void {
+    const idle = [...this.#running].filter((running) => running.idle && !running.stepAside.signal.aborted);
+    if (idle.length <= this.#maxIdle) return;
+    idle[0]?.stepAside.abort(new DOMException('other downloads take their turn', 'AbortError'));
   }
 }
 

@@ -232,7 +232,10 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     bytes: (session, request, bytes) => {
       this.#receivedBytes += bytes;
       this.#parts.metrics.receivedBytes.inc({ source: session.id.kind }, bytes);
-      if (request.dropped) return this.#wasted(bytes);
+      if (request.dropped) {
+        this.#wasted(bytes);
+        return;
+      }
       const nowMs = this.#parts.clock.monotonic();
       this.#rate.add(bytes, nowMs);
       this.#progress(nowMs);

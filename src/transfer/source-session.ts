@@ -1,8 +1,10 @@
 import type { Clock } from '../util/clock.ts';
-import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
+import type { ShoalError } from '../util/errors.ts';
+import { codeOf, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { jittered, type Random } from '../util/random.ts';
 import type { BlameLedger, BlameReason } from './blame.ts';
+import { PENALTIES } from './penalty.ts';
 import {
   type Availability,
   type BlobTarget,
@@ -248,39 +250,39 @@ export class SourceSession {
     this.#listener.requestEnded(this, request, 'arrived');
   }
 
-  /** What a failure means for the source, and what it costs it. */
   #fail(error: unknown, request: PieceRequest | undefined): void {
-    const code = codeOf(error);
-    switch (code) {
-      case 'piece-corrupt':
-      case 'source-lied':
-        return this.#blame(code, messageOf(error), request);
-      case 'source-busy':
-        return this.#leaveAlone(request);
-      case 'disk-full':
-        if (request !== undefined) this.#drop(request);
-        return this.#listener.diskFull(error as ShoalError);
-      case 'source-stalled':
+    const detail = messageOf(error);
+    const penalty = PENALTIES[codeOf(error)];
+    switch (penalty) {
+      case 'blame':
+        this.#blame(error, request);
+        break;
+      case 'busy':
+        this.#leaveAlone(request);
+        break;
+      case 'stalled':
         this.#parts.metrics.stalls.inc({ source: this.id.kind });
-        return this.#retryLater('stalled', messageOf(error));
-      case 'source-gone':
-      case 'not-found':
-      case 'conflict':
-      case 'unauthorized':
-      case 'verification-failed':
-      case 'changed':
-      case 'unreachable':
-        return this.#retryLater('gone', messageOf(error));
-      case 'invalid':
-      case 'internal':
+        this.#retryLater(penalty, detail);
+        break;
+      case 'gone':
+        this.#retryLater(penalty, detail);
+        break;
+      case 'defect':
         this.#parts.log.warn({ err: error, source: this.key, sha256: this.#blob.sha256 }, 'source failed unexpectedly');
-        return this.#retryLater('gone', messageOf(error));
+        this.#retryLater('gone', detail);
+        break;
+      case 'disk-full':
+        if (request === undefined) this.#retryLater('gone', detail);
+        else this.#drop(request);
+        this.#listener.diskFull(error as ShoalError);
+        break;
     }
   }
 
-  #blame(reason: BlameReason, detail: string, request: PieceRequest | undefined): void {
+  #blame(error: unknown, request: PieceRequest | undefined): void {
+    const reason: BlameReason = codeOf(error) === 'piece-corrupt' ? 'piece-corrupt' : 'source-lied';
     const { sha256 } = this.#blob;
-    this.#parts.blame.strike(this.id, { reason, detail, sha256, piece: request?.piece.index ?? -1 });
+    this.#parts.blame.strike(this.id, { reason, detail: messageOf(error), sha256, piece: request?.piece.index });
     this.#probing = true;
     this.#close({ kind: 'waiting', why: 'blamed', untilMs: -Infinity });
   }
