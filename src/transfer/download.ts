@@ -6,8 +6,8 @@ import type { ShoalError } from '../util/errors.ts';
 import { Alarm } from './alarm.ts';
 import type { RateLimiter } from './bandwidth.ts';
 import type { DownloadProgress, DownloadState } from './download-progress.ts';
+import { DownloadTally } from './download-tally.ts';
 import { Grant } from './grant.ts';
-import { RateMeter } from './pace.ts';
 import { type OriginPolicy, type PickSource, peersFirst, pickNext } from './picker.ts';
 import { type BlobTarget, type Piece, type SourceId, type SourceOpener, sourceKey } from './piece-source.ts';
 import { Rarity } from './rarity.ts';
@@ -56,11 +56,8 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
   readonly #grants: { down: Grant; origin: Grant };
   readonly #sessions = new Map<string, SourceSession>();
   readonly #inFlight = new Map<number, PieceRequest[]>();
-  readonly #rate = new RateMeter(3000);
+  readonly #tally: DownloadTally;
   #state: DownloadState = { kind: 'idle' };
-  #bytesDone = 0;
-  #receivedBytes = 0;
-  #refetchedBytes = 0;
   #progressMs = 0;
 
   constructor(options: DownloadOptions, parts: DownloadParts) {
@@ -74,7 +71,9 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.#rarity = new Rarity(this.#geometry.pieceCount);
     const grant = { bytes: this.#geometry.pieceSizeBytes, onReady: () => this.#alarm.ring() };
     this.#grants = { down: new Grant(grant, parts.limiters?.down), origin: new Grant(grant, parts.limiters?.origin) };
-    for (const index of this.have.indices()) this.#bytesDone += pieceLength(this.#geometry, index);
+    let doneBytes = 0;
+    for (const index of this.have.indices()) doneBytes += pieceLength(this.#geometry, index);
+    this.#tally = new DownloadTally({ doneBytes }, parts);
   }
 
   get state(): DownloadState {
@@ -99,17 +98,16 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
 
   progress(): DownloadProgress {
     const nowMs = this.#parts.clock.monotonic();
-    const bytesPerSecond = this.#rate.bytesPerSecond(nowMs);
-    const missing = this.blob.manifest.sizeBytes - this.#bytesDone;
+    const bytesPerSecond = this.#tally.bytesPerSecond();
     const moves = this.#state.kind === 'fetching' && bytesPerSecond >= 1;
     return {
       state: this.#state,
       bytesTotal: this.blob.manifest.sizeBytes,
-      bytesDone: this.#bytesDone,
-      receivedBytes: this.#receivedBytes,
-      refetchedBytes: this.#refetchedBytes,
+      bytesDone: this.#tally.doneBytes,
+      receivedBytes: this.#tally.receivedBytes,
+      refetchedBytes: this.#tally.wastedBytes,
       bytesPerSecond,
-      etaMs: moves ? (missing / bytesPerSecond) * 1000 : undefined,
+      etaMs: moves ? (this.#missingBytes() / bytesPerSecond) * 1000 : undefined,
       sources: [...this.#sessions.values()].map((session) => ({
         id: session.id,
         ...session.delivered,
@@ -123,7 +121,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
   async run(signal: AbortSignal): Promise<DownloadProgress> {
     const { clock } = this.#parts;
     this.#progressMs = clock.monotonic();
-    this.#rate.start(this.#progressMs);
+    this.#tally.start();
     this.#change({ kind: 'fetching' });
     const grants = new AbortController();
     try {
@@ -188,14 +186,18 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     const sources: PickSource[] = [];
     const { pieceSizeBytes } = this.#geometry;
     let downloadPieces = 0;
-    for (const session of this.#sessions.values()) downloadPieces += session.line.size;
+    let peersPending = false;
+    for (const session of this.#sessions.values()) {
+      downloadPieces += session.line.size;
+      peersPending ||= session.id.kind === 'peer' && session.isPromising(nowMs);
+    }
     for (const session of this.#sessions.values()) {
       const { availability, key } = session;
       const window = session.window(nowMs);
       if (availability === undefined || window === 0) continue;
       const { kind } = session.id;
       const inFlight = { pieces: session.line.size, downloadPieces, totalBytes: this.#parts.budget.bytes };
-      const allowed = kind === 'peer' || this.#grants.origin.ready(grants);
+      const allowed = kind === 'peer' || (!peersPending && this.#grants.origin.ready(grants));
       sources.push({
         key,
         kind,
@@ -230,19 +232,13 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
       this.#alarm.ring();
     },
     bytes: (session, request, bytes) => {
-      this.#receivedBytes += bytes;
-      this.#parts.metrics.receivedBytes.inc({ source: session.id.kind }, bytes);
-      if (request.dropped) {
-        this.#wasted(bytes);
-        return;
-      }
-      const nowMs = this.#parts.clock.monotonic();
-      this.#rate.add(bytes, nowMs);
-      this.#progress(nowMs);
+      this.#tally.received(bytes, session.id.kind);
+      if (request.dropped) this.#tally.wasted(bytes);
+      else this.#progress();
     },
     requestEnded: (session, request, outcome) => {
       if (outcome !== 'late') this.#release(request);
-      if (outcome === 'lost') this.#wasted(request.received);
+      if (outcome === 'lost') this.#tally.wasted(request.received);
       else this.#arrived(session, request, outcome);
       this.#alarm.ring();
     },
@@ -260,28 +256,26 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
   #arrived(session: SourceSession, request: PieceRequest, outcome: 'arrived' | 'late'): void {
     const { index, length } = request.piece;
     if (!this.have.add(index)) {
-      if (outcome === 'arrived') this.#wasted(request.received);
+      if (outcome === 'arrived') this.#tally.wasted(request.received);
       return;
     }
-    if (outcome === 'late') this.#wasted(-request.received);
-    this.#bytesDone += length;
+    if (outcome === 'late') this.#tally.notWasted(request.received);
+    this.#tally.done(length);
     session.delivered.pieces += 1;
     session.delivered.bytes += length;
     for (const loser of this.#inFlight.get(index) ?? []) this.#sessions.get(loser.sourceKey)?.cancel(index);
     this.emit('piece', index);
   }
 
-  #wasted(bytes: number): void {
-    this.#refetchedBytes += bytes;
-    // A counter cannot go back for the rare piece that was given up and arrived all the same.
-    if (bytes > 0) this.#parts.metrics.refetchedBytes.inc(bytes);
-  }
-
-  #progress(nowMs: number): void {
-    this.#progressMs = nowMs;
+  #progress(): void {
+    this.#progressMs = this.#parts.clock.monotonic();
     if (this.#state.kind !== 'stalled') return;
     this.#parts.log.info({ sha256: this.blob.sha256 }, 'download goes on');
     this.#change({ kind: 'fetching' });
+  }
+
+  #missingBytes(): number {
+    return this.blob.manifest.sizeBytes - this.#tally.doneBytes;
   }
 
   #stall(): void {
@@ -298,15 +292,14 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     if (this.#state.kind === 'paused') return;
     this.#change({ kind: 'paused', problem });
     for (const session of this.#sessions.values()) session.cancelAll();
-    const missingBytes = this.blob.manifest.sizeBytes - this.#bytesDone;
-    const fields = { err: problem, sha256: this.blob.sha256, missingBytes };
+    const fields = { err: problem, sha256: this.blob.sha256, missingBytes: this.#missingBytes() };
     this.#parts.log.warn(fields, 'disk full, the download waits for room');
     this.#alarm.ring();
   }
 
   async #waitForRoom(signal: AbortSignal): Promise<void> {
     await this.#parts.clock.sleep(ROOM_PROBE_MS, signal);
-    if (!(await this.#parts.hasRoom(this.blob.manifest.sizeBytes - this.#bytesDone))) return;
+    if (!(await this.#parts.hasRoom(this.#missingBytes()))) return;
     this.#parts.log.info({ sha256: this.blob.sha256 }, 'there is room again, the download goes on');
     this.#progressMs = this.#parts.clock.monotonic();
     this.#change({ kind: 'fetching' });

@@ -2,7 +2,7 @@ import type { Clock } from '../util/clock.ts';
 import type { ShoalError } from '../util/errors.ts';
 import { codeOf, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
-import { jittered, type Random } from '../util/random.ts';
+import type { Random } from '../util/random.ts';
 import type { BlameLedger, BlameReason } from './blame.ts';
 import { PENALTIES } from './penalty.ts';
 import {
@@ -15,6 +15,7 @@ import {
   sourceKey,
 } from './piece-source.ts';
 import { type PieceRequest, RequestLine } from './request-line.ts';
+import { RetrySchedule } from './retry-schedule.ts';
 import type { TransferMetrics } from './transfer-metrics.ts';
 import { windowOf } from './window.ts';
 
@@ -23,10 +24,8 @@ export const SOURCE_STALL_MS = 2500;
 /** All bytes are here and verifying and writing takes its time: the disk's fault, but not for ever. */
 const SETTLE_MS = 30_000;
 const OPEN_MS = 10_000;
-const FIRST_RETRY_MS = 1000;
-const MAX_RETRY_MS = 15_000;
-const FIRST_BUSY_MS = 200;
-const MAX_BUSY_MS = 5000;
+/** For so long an origin waits for a peer that is being opened: a small blob would be read from it before. */
+const PATIENCE_MS = 500;
 
 type SessionState =
   | { readonly kind: 'left' }
@@ -68,13 +67,10 @@ export class SourceSession {
   readonly #listener: SessionListener;
   readonly #parts: SessionParts;
   readonly #line: RequestLine;
+  readonly #retry: RetrySchedule;
   #opener: SourceOpener;
   #state: SessionState = { kind: 'waiting', why: 'new', untilMs: -Infinity };
   #closing: Promise<void> = Promise.resolve();
-  #failures = 0;
-  #busyAnswers = 0;
-  #busyUntilMs = -Infinity;
-  #probing = false;
 
   constructor(
     options: { readonly opener: SourceOpener; readonly blob: BlobTarget; readonly listener: SessionListener },
@@ -87,6 +83,7 @@ export class SourceSession {
     this.#listener = options.listener;
     this.#parts = parts;
     this.#line = new RequestLine(this.key, parts);
+    this.#retry = new RetrySchedule(parts);
   }
 
   get availability(): Availability | undefined {
@@ -112,18 +109,23 @@ export class SourceSession {
     }
   }
 
+  /** It may soon turn out to have what is missing. */
+  isPromising(nowMs: number): boolean {
+    return this.#state.kind === 'opening' && this.#retry.failures === 0 && nowMs < this.#state.sinceMs + PATIENCE_MS;
+  }
+
   /** Pieces to keep in flight now. */
   window(nowMs: number): number {
-    if (this.#state.kind !== 'open' || nowMs < this.#busyUntilMs) return 0;
+    if (this.#state.kind !== 'open' || nowMs < this.#retry.busyUntilMs) return 0;
     if (!this.#parts.blame.isAllowed(this.id)) return 0;
-    return this.#probing ? 1 : windowOf(this.#line.pace(nowMs), this.#blob.manifest.pieceSizeBytes);
+    return this.#retry.probing ? 1 : windowOf(this.#line.pace(nowMs), this.#blob.manifest.pieceSizeBytes);
   }
 
   /** The source is there (again): what was known about its last failure no longer holds, what it is blamed for does. */
   join(opener: SourceOpener): void {
     this.#opener = opener;
     if (this.#state.kind === 'left' || (this.#state.kind === 'waiting' && this.#state.why !== 'blamed')) {
-      this.#failures = 0;
+      this.#retry.forgive();
       this.#state = { kind: 'waiting', why: 'new', untilMs: -Infinity };
     }
   }
@@ -146,19 +148,23 @@ export class SourceSession {
         const untilMs = Math.max(this.#state.untilMs, nowMs + this.#parts.blame.blockedMs(this.id));
         if (nowMs < untilMs) return untilMs;
         void this.#open(nowMs);
-        return nowMs + OPEN_MS;
+        return nowMs + PATIENCE_MS;
       }
       case 'opening': {
         const deadlineMs = this.#state.sinceMs + OPEN_MS;
-        if (nowMs >= deadlineMs) this.#retryLater('stalled', `not open after ${OPEN_MS} ms`);
-        return deadlineMs;
+        if (nowMs >= deadlineMs) {
+          this.#retryLater('stalled', `not open after ${OPEN_MS} ms`);
+          return nowMs;
+        }
+        return this.isPromising(nowMs) ? this.#state.sinceMs + PATIENCE_MS : deadlineMs;
       }
       case 'open': {
         if (!this.#parts.blame.isAllowed(this.id)) {
           this.#close({ kind: 'waiting', why: 'blamed', untilMs: -Infinity });
           return nowMs;
         }
-        if (this.#line.size === 0) return this.#busyUntilMs > nowMs ? this.#busyUntilMs : Infinity;
+        const { busyUntilMs } = this.#retry;
+        if (this.#line.size === 0) return busyUntilMs > nowMs ? busyUntilMs : Infinity;
         const { quietSinceMs } = this.#line;
         const deadlineMs = quietSinceMs + (this.#line.missingBytes() > 0 ? SOURCE_STALL_MS : SETTLE_MS);
         if (nowMs < deadlineMs) return deadlineMs;
@@ -242,9 +248,7 @@ export class SourceSession {
       return;
     }
     const nowMs = this.#parts.clock.monotonic();
-    this.#failures = 0;
-    this.#busyAnswers = 0;
-    this.#probing = false;
+    this.#retry.delivered();
     this.#parts.metrics.pieceSeconds.observe({ source: this.id.kind }, (nowMs - request.askedMs) / 1000);
     this.#line.done(request, nowMs);
     this.#listener.requestEnded(this, request, 'arrived');
@@ -283,29 +287,19 @@ export class SourceSession {
     const reason: BlameReason = codeOf(error) === 'piece-corrupt' ? 'piece-corrupt' : 'source-lied';
     const { sha256 } = this.#blob;
     this.#parts.blame.strike(this.id, { reason, detail: messageOf(error), sha256, piece: request?.piece.index });
-    this.#probing = true;
+    this.#retry.blamed();
     this.#close({ kind: 'waiting', why: 'blamed', untilMs: -Infinity });
   }
 
   #leaveAlone(request: PieceRequest | undefined): void {
-    const nowMs = this.#parts.clock.monotonic();
-    const ms = Math.min(MAX_BUSY_MS, FIRST_BUSY_MS * 2 ** this.#busyAnswers);
-    // Several requests in flight are turned away together: that is one answer.
-    if (nowMs >= this.#busyUntilMs) {
-      this.#busyAnswers += 1;
-      this.#busyUntilMs = nowMs + jittered(ms, 0.2, this.#parts.random);
-    }
-    this.#probing = true;
+    this.#retry.turnedAway(this.#parts.clock.monotonic());
     if (request !== undefined) this.#drop(request);
-    else this.#close({ kind: 'waiting', why: 'new', untilMs: this.#busyUntilMs });
+    else this.#close({ kind: 'waiting', why: 'new', untilMs: this.#retry.busyUntilMs });
   }
 
   #retryLater(why: 'stalled' | 'gone', detail: string): void {
-    this.#failures += 1;
-    this.#probing = true;
-    const retryMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
-    const untilMs = this.#parts.clock.monotonic() + jittered(retryMs, 0.2, this.#parts.random);
-    const fields = { source: this.key, sha256: this.#blob.sha256, why, detail, failures: this.#failures };
+    const untilMs = this.#retry.failed(this.#parts.clock.monotonic());
+    const fields = { source: this.key, sha256: this.#blob.sha256, why, detail, failures: this.#retry.failures };
     this.#parts.log.debug(fields, 'source left, its pieces go elsewhere');
     this.#close({ kind: 'waiting', why, untilMs });
   }
