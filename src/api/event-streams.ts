@@ -1,0 +1,108 @@
+import type { ServerResponse } from 'node:http';
+import type { Counter } from 'prom-client';
+import type { NodeService } from '../flows/node-service.ts';
+import type { NodeEvent } from '../flows/views.ts';
+import type { Log } from '../util/log.ts';
+import { RequestError } from './problem.ts';
+
+export interface EventStreamsOptions {
+  readonly maxSubscribers: number;
+  /** What may wait for one subscriber; who is further behind is cut off and may come again. */
+  readonly bufferBytes: number;
+  readonly keepAliveMs: number;
+}
+
+export const usualEventStreams: EventStreamsOptions = {
+  maxSubscribers: 64,
+  bufferBytes: 2 ** 20,
+  // Proxies drop connections that are silent for a minute.
+  keepAliveMs: 15_000,
+};
+
+/**
+ * Server-sent events: each event is encoded once for all subscribers. There is no replay: a client that was away reads
+ * the state again and goes on from there.
+ */
+export class EventStreams implements Disposable {
+  readonly #options: EventStreamsOptions;
+  readonly #service: Pick<NodeService, 'subscribe'>;
+  readonly #log: Log;
+  readonly #dropped: Counter;
+  readonly #subscribers = new Set<ServerResponse>();
+  #unsubscribe: (() => void) | undefined;
+  #keepAlive: NodeJS.Timeout | undefined;
+
+  constructor(options: EventStreamsOptions, parts: { service: NodeService; log: Log }) {
+    this.#options = options;
+    this.#service = parts.service;
+    this.#log = parts.log;
+    this.#dropped = parts.service.metrics.counter(
+      'shoal_api_subscribers_dropped_total',
+      'Readers of /v1/events that were cut off because they read too slowly',
+    );
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size;
+  }
+
+  /** @throws RequestError `too-many-subscribers`; call it before anything is written */
+  admit(): void {
+    if (this.#subscribers.size < this.#options.maxSubscribers) return;
+    throw new RequestError(
+      503,
+      'too-many-subscribers',
+      `${this.#options.maxSubscribers} others read events already`,
+      'End one of them, or poll /v1/transfers.',
+    );
+  }
+
+  add(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+    response.writeHead(200, {
+      ...headers,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'x-accel-buffering': 'no',
+    });
+    response.write('retry: 1000\n\n');
+    response.once('close', () => this.#remove(response));
+    // A reset connection is an ordinary end.
+    response.once('error', () => this.#remove(response));
+    this.#subscribers.add(response);
+    this.#unsubscribe ??= this.#service.subscribe((event) => this.#send(encodeEvent(event)));
+    this.#keepAlive ??= setInterval(() => this.#send(': still here\n\n'), this.#options.keepAliveMs).unref();
+  }
+
+  /** Ends every stream cleanly: a reader sees the end, not a broken connection. */
+  [Symbol.dispose](): void {
+    for (const response of [...this.#subscribers]) {
+      this.#remove(response);
+      response.end(': the daemon is ending\n\n');
+    }
+  }
+
+  #send(text: string): void {
+    for (const response of this.#subscribers) {
+      if (response.writableLength + text.length > this.#options.bufferBytes) {
+        this.#remove(response);
+        this.#dropped.inc();
+        this.#log.info({ waitingBytes: response.writableLength }, 'reader of events cut off: it reads too slowly');
+        response.destroy();
+      } else {
+        response.write(text);
+      }
+    }
+  }
+
+  #remove(response: ServerResponse): void {
+    if (!this.#subscribers.delete(response) || this.#subscribers.size > 0) return;
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    clearInterval(this.#keepAlive);
+    this.#keepAlive = undefined;
+  }
+}
+
+function encodeEvent({ event, data }: NodeEvent): string {
+  // JSON has no line breaks, which would end the field.
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
