@@ -48,15 +48,15 @@ export class VirtualClock implements Clock {
 
   /** Lets time pass until `work` has settled. @throws when nobody sleeps any more or `limitMs` have passed */
   async drive<T>(work: Promise<T>, limitMs = 24 * 3600 * 1000): Promise<T> {
-    let settled = false;
+    const state = { settled: false };
     const watched = work.finally(() => {
-      settled = true;
+      state.settled = true;
     });
     watched.catch(() => undefined);
     const endMs = this.#nowMs + limitMs;
     for (;;) {
       await macrotask();
-      if (settled) return watched;
+      if (state.settled) return watched;
       const next = this.#next();
       if (next === undefined) throw new Error(`at ${this.#nowMs} ms nothing will ever happen again`);
       if (next.atMs > endMs) throw new Error(`not done after ${limitMs} ms of virtual time`);
