@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { findCycles, PROJECT_ROOT, parseSource, readSourceTree, type SourceFile } from './source-tree.ts';
+import { findCycles, parseSource, readSourceTree, type SourceFile } from './source-tree.ts';
 
 /** Which folder may import which, and why not the others: a layer knows only what lies under it. */
 const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonly because: string }>> = {
@@ -97,25 +95,6 @@ test('only config.ts reads the environment', () => {
       ),
     ),
   );
-});
-
-test('the lock file and .npmrc name no registry', () => {
-  const faults: string[] = [];
-  const lock = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
-  };
-  for (const [name, entry] of Object.entries(lock.packages)) {
-    if (entry.resolved !== undefined)
-      faults.push(
-        `package-lock.json ties ${name} to ${entry.resolved}: leave "resolved" out, so that any mirror will do`,
-      );
-    if (name !== '' && entry.link !== true && entry.integrity === undefined)
-      faults.push(`package-lock.json has no integrity for ${name}`);
-  }
-  for (const line of readFileSync(join(PROJECT_ROOT, '.npmrc'), 'utf8').split('\n')) {
-    if (/^\s*(@[^:]+:)?registry\s*=|^\s*\/\/|https?:/.test(line)) faults.push(`.npmrc names a host: ${line}`);
-  }
-  report(faults);
 });
 
 test('the rules themselves find what they are there for', () => {
