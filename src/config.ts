@@ -1,5 +1,6 @@
 import type { DaemonConfig } from './config/daemon-config.ts';
 import type { DaemonFlags, Environment } from './config/resolve.ts';
+import { type SystemdOptions, systemdOptions } from './util/systemd.ts';
 
 export type { DaemonConfig, OrchestratorSetting, PoolSetting } from './config/daemon-config.ts';
 export type { DaemonFlags, Environment } from './config/resolve.ts';
@@ -34,4 +35,9 @@ export function clientSettings(environment: Environment = processEnvironment): C
     // no-color.org: any value, not an empty one.
     color: !environment['NO_COLOR'] && environment['TERM'] !== 'dumb',
   };
+}
+
+/** What systemd put into the environment of its service; nothing outside one. */
+export function systemdSettings(environment: Environment = processEnvironment): SystemdOptions {
+  return systemdOptions(environment, process.pid);
 }
