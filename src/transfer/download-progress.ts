@@ -1,6 +1,6 @@
 import type { ShoalError } from '../util/errors.ts';
 import type { SourceId } from './piece-source.ts';
-import type { SourceActivity } from './source-session.ts';
+import type { SourceActivity } from './session-listener.ts';
 
 export type DownloadState =
   | { readonly kind: 'idle' } // not begun

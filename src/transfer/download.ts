@@ -4,6 +4,7 @@ import { pieceHash } from '../content/manifest.ts';
 import { geometryOf, type PieceGeometry, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
 import type { ShoalError } from '../util/errors.ts';
 import { Alarm } from './alarm.ts';
+import { askableSources } from './askable-sources.ts';
 import type { RateLimiter } from './bandwidth.ts';
 import type { DownloadProgress, DownloadState } from './download-progress.ts';
 import { DownloadTally } from './download-tally.ts';
@@ -12,8 +13,9 @@ import { type OriginPolicy, type PickSource, peersFirst, pickNext } from './pick
 import { type BlobTarget, type Piece, type SourceId, type SourceOpener, sourceKey } from './piece-source.ts';
 import { Rarity } from './rarity.ts';
 import type { PieceRequest } from './request-line.ts';
-import { type SessionListener, type SessionParts, type SourceActivity, SourceSession } from './source-session.ts';
-import { type InFlightBudget, roomOf } from './window.ts';
+import type { SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
+import { SourceSession } from './source-session.ts';
+import type { InFlightBudget } from './window.ts';
 
 /** No byte from anybody for so long: the download says that it is stalled. */
 export const DOWNLOAD_STALL_MS = 3000;
@@ -170,7 +172,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
       originPolicy: this.#originPolicy,
     };
     while (this.#grants.down.ready(grants)) {
-      const pick = pickNext(state, this.#pickSources(nowMs, grants), this.#parts.random);
+      const pick = pickNext(state, this.#askable(nowMs, grants), this.#parts.random);
       if (pick === undefined) return;
       const session = this.#sessions.get(pick.sourceKey);
       if (session === undefined) return;
@@ -182,31 +184,11 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     }
   }
 
-  #pickSources(nowMs: number, grants: AbortSignal): PickSource[] {
-    const sources: PickSource[] = [];
+  #askable(nowMs: number, grants: AbortSignal): PickSource[] {
     const { pieceSizeBytes } = this.#geometry;
-    let downloadPieces = 0;
-    let peersPending = false;
-    for (const session of this.#sessions.values()) {
-      downloadPieces += session.line.size;
-      peersPending ||= session.id.kind === 'peer' && session.isPromising(nowMs);
-    }
-    for (const session of this.#sessions.values()) {
-      const { availability, key } = session;
-      const window = session.window(nowMs);
-      if (availability === undefined || window === 0) continue;
-      const { kind } = session.id;
-      const inFlight = { pieces: session.line.size, downloadPieces, totalBytes: this.#parts.budget.bytes };
-      const allowed = kind === 'peer' || (!peersPending && this.#grants.origin.ready(grants));
-      sources.push({
-        key,
-        kind,
-        room: allowed ? roomOf(window, inFlight, pieceSizeBytes) : 0,
-        expectedMs: session.line.expectedMs(pieceSizeBytes, nowMs),
-        has: (index) => availability.complete || availability.has(index),
-      });
-    }
-    return sources;
+    const totalBytes = this.#parts.budget.bytes;
+    const originGranted = (): boolean => this.#grants.origin.ready(grants);
+    return askableSources([...this.#sessions.values()], { nowMs, pieceSizeBytes, totalBytes, originGranted });
   }
 
   #piece(index: number): Piece {
@@ -299,7 +281,12 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
 
   async #waitForRoom(signal: AbortSignal): Promise<void> {
     await this.#parts.clock.sleep(ROOM_PROBE_MS, signal);
-    if (!(await this.#parts.hasRoom(this.#missingBytes()))) return;
+    try {
+      if (!(await this.#parts.hasRoom(this.#missingBytes()))) return;
+    } catch (error) {
+      this.#parts.log.warn({ err: error, sha256: this.blob.sha256 }, 'cannot tell whether there is room');
+      return;
+    }
     this.#parts.log.info({ sha256: this.blob.sha256 }, 'there is room again, the download goes on');
     this.#progressMs = this.#parts.clock.monotonic();
     this.#change({ kind: 'fetching' });

@@ -1,9 +1,6 @@
-import type { Clock } from '../util/clock.ts';
 import type { ShoalError } from '../util/errors.ts';
 import { codeOf, messageOf } from '../util/errors.ts';
-import type { Log } from '../util/log.ts';
-import type { Random } from '../util/random.ts';
-import type { BlameLedger, BlameReason } from './blame.ts';
+import type { BlameReason } from './blame.ts';
 import { PENALTIES } from './penalty.ts';
 import {
   type Availability,
@@ -16,7 +13,7 @@ import {
 } from './piece-source.ts';
 import { type PieceRequest, RequestLine } from './request-line.ts';
 import { RetrySchedule } from './retry-schedule.ts';
-import type { TransferMetrics } from './transfer-metrics.ts';
+import type { SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
 import { windowOf } from './window.ts';
 
 /** Left after so long without a byte: under the promised 3 s, with room for a loop that comes a little late. */
@@ -32,27 +29,6 @@ type SessionState =
   | { readonly kind: 'waiting'; readonly why: 'new' | 'stalled' | 'gone' | 'blamed'; readonly untilMs: number }
   | { readonly kind: 'opening'; readonly sinceMs: number; readonly controller: AbortController }
   | { readonly kind: 'open'; readonly source: PieceSource; readonly unlisten: () => void };
-
-export type SourceActivity = 'active' | 'idle' | 'stalled' | 'blamed' | 'gone';
-
-/** What a session tells its download. */
-export interface SessionListener {
-  opened(session: SourceSession, availability: Availability): void;
-  closed(session: SourceSession): void;
-  availabilityChanged(session: SourceSession): void;
-  bytes(session: SourceSession, request: PieceRequest, bytes: number): void;
-  /** `late`: it arrived although it had been dropped. */
-  requestEnded(session: SourceSession, request: PieceRequest, outcome: 'arrived' | 'late' | 'lost'): void;
-  diskFull(error: ShoalError): void;
-}
-
-export interface SessionParts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly blame: BlameLedger;
-  readonly metrics: TransferMetrics;
-}
 
 /**
  * One source of one download, over all its ups and downs: opened when it may be used, left when it stalls, lies or goes,

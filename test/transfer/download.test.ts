@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RateLimiter } from '../../src/transfer/bandwidth.ts';
 import type { DownloadState } from '../../src/transfer/download-progress.ts';
-import type { SourceActivity } from '../../src/transfer/source-session.ts';
+import type { SourceActivity } from '../../src/transfer/session-listener.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { PIECE, Scene } from './scene.ts';
 import { VirtualClock } from './virtual-clock.ts';
