@@ -13,7 +13,7 @@ import { type OriginPolicy, type PickSource, peersFirst, pickNext } from './pick
 import { type BlobTarget, type Piece, type SourceId, type SourceOpener, sourceKey } from './piece-source.ts';
 import { Rarity } from './rarity.ts';
 import type { PieceRequest } from './request-line.ts';
-import type { SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
+import type { HeardSession, SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
 import { SourceSession } from './source-session.ts';
 import type { InFlightBudget } from './window.ts';
 
@@ -235,7 +235,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.#parts.budget.bytes -= length;
   }
 
-  #arrived(session: SourceSession, request: PieceRequest, outcome: 'arrived' | 'late'): void {
+  #arrived(session: HeardSession, request: PieceRequest, outcome: 'arrived' | 'late'): void {
     const { index, length } = request.piece;
     if (!this.have.add(index)) {
       if (outcome === 'arrived') this.#tally.wasted(request.received);

@@ -3,21 +3,28 @@ import type { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Random } from '../util/random.ts';
 import type { BlameLedger } from './blame.ts';
-import type { Availability } from './piece-source.ts';
+import type { Availability, SourceId } from './piece-source.ts';
 import type { PieceRequest } from './request-line.ts';
-import type { SourceSession } from './source-session.ts';
 import type { TransferMetrics } from './transfer-metrics.ts';
 
 export type SourceActivity = 'active' | 'idle' | 'stalled' | 'blamed' | 'gone';
 
+/** A session as its download hears of it. */
+export interface HeardSession {
+  readonly id: SourceId;
+  readonly key: string;
+  /** Pieces and bytes that this source was the first to deliver; counted by the download. */
+  readonly delivered: { pieces: number; bytes: number };
+}
+
 /** What a session tells its download. */
 export interface SessionListener {
-  opened(session: SourceSession, availability: Availability): void;
-  closed(session: SourceSession): void;
-  availabilityChanged(session: SourceSession): void;
-  bytes(session: SourceSession, request: PieceRequest, bytes: number): void;
+  opened(session: HeardSession, availability: Availability): void;
+  closed(session: HeardSession): void;
+  availabilityChanged(session: HeardSession): void;
+  bytes(session: HeardSession, request: PieceRequest, bytes: number): void;
   /** `late`: it arrived although it had been dropped. */
-  requestEnded(session: SourceSession, request: PieceRequest, outcome: 'arrived' | 'late' | 'lost'): void;
+  requestEnded(session: HeardSession, request: PieceRequest, outcome: 'arrived' | 'late' | 'lost'): void;
   diskFull(error: ShoalError): void;
 }
 

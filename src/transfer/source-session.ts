@@ -13,7 +13,7 @@ import {
 } from './piece-source.ts';
 import { type PieceRequest, RequestLine } from './request-line.ts';
 import { RetrySchedule } from './retry-schedule.ts';
-import type { SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
+import type { HeardSession, SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
 import { windowOf } from './window.ts';
 
 /** Left after so long without a byte: under the promised 3 s, with room for a loop that comes a little late. */
@@ -34,10 +34,9 @@ type SessionState =
  * One source of one download, over all its ups and downs: opened when it may be used, left when it stalls, lies or goes,
  * opened again after a while. All deadlines are judged in `tick`, so a session owns no timer.
  */
-export class SourceSession {
+export class SourceSession implements HeardSession {
   readonly id: SourceId;
   readonly key: string;
-  /** Pieces and bytes that this source was the first to deliver. */
   readonly delivered = { pieces: 0, bytes: 0 };
   readonly #blob: BlobTarget;
   readonly #listener: SessionListener;
