@@ -1,0 +1,53 @@
+import type { BigIntStats } from 'node:fs';
+
+/**
+ * What tells that a file is still the one that was hashed. The change time is part of it because, unlike the
+ * modification time, no program can put it back.
+ */
+export interface FileStamp {
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly inode: bigint;
+  readonly device: bigint;
+}
+
+export function stampOf(stats: BigIntStats): FileStamp {
+  return {
+    sizeBytes: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+    inode: stats.ino,
+    device: stats.dev,
+  };
+}
+
+export function sameStamp(a: FileStamp, b: FileStamp): boolean {
+  return (
+    a.sizeBytes === b.sizeBytes &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs &&
+    a.inode === b.inode &&
+    a.device === b.device
+  );
+}
+
+/** For JSON, which has no big integers. */
+export function encodeStamp(stamp: FileStamp): string {
+  const { sizeBytes, mtimeNs, ctimeNs, inode, device } = stamp;
+  return [sizeBytes, mtimeNs, ctimeNs, inode, device].map((part) => part.toString(36)).join(' ');
+}
+
+/** Undefined for text that `encodeStamp` did not write. */
+export function decodeStamp(text: string): FileStamp | undefined {
+  const parts = text.split(' ');
+  if (parts.length !== 5 || !parts.every((part) => /^[0-9a-z]+$/.test(part))) return undefined;
+  const [sizeBytes = 0n, mtimeNs = 0n, ctimeNs = 0n, inode = 0n, device = 0n] = parts.map(fromBase36);
+  return { sizeBytes: Number(sizeBytes), mtimeNs, ctimeNs, inode, device };
+}
+
+function fromBase36(text: string): bigint {
+  let value = 0n;
+  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36));
+  return value;
+}

@@ -1,0 +1,112 @@
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { Bitfield } from '../content/bitfield.ts';
+import type { Blake3Engine } from '../content/blake3.ts';
+import { type Manifest, pieceHash } from '../content/manifest.ts';
+import { geometryOf, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
+
+/**
+ * A blob on its way: `<sha256>.part` holds the bytes at their final places, `<sha256>.have` is a log of the pieces that
+ * were verified, a u32 (little-endian) each. A piece is logged after its bytes are written, in one append, so after a
+ * kill at any moment the log names nothing that is not there; after a loss of power `recheckPartial` finds out.
+ * Everything here is synchronous and without state of the main thread: it runs in worker threads, several at a time.
+ */
+export interface PartialFile {
+  readonly fd: number;
+  write(bytes: Uint8Array, position: number): void;
+  /** Call only after every byte of the piece has been written and verified. */
+  markHave(index: number): void;
+  close(): void;
+}
+
+const RECHECK_STEP_BYTES = 1024 * 1024;
+const HAVE_BYTES = 4;
+
+export function partialPath(dir: string, sha256: string): string {
+  return join(dir, `${sha256}.part`);
+}
+
+export function havePath(dir: string, sha256: string): string {
+  return join(dir, `${sha256}.have`);
+}
+
+/** Opens or makes the two files. The `.part` has its final length from the start, as a hole. */
+export function openPartial(dir: string, sha256: string, sizeBytes: number): PartialFile {
+  const fd = openSync(partialPath(dir, sha256), constants.O_RDWR | constants.O_CREAT, 0o644);
+  const log = openSync(havePath(dir, sha256), 'a', 0o644);
+  ftruncateSync(fd, sizeBytes);
+  return {
+    fd,
+    write(bytes, position) {
+      let written = 0;
+      while (written < bytes.length) written += writeSync(fd, bytes, written, bytes.length - written, position + written);
+    },
+    markHave(index) {
+      const entry = Buffer.alloc(HAVE_BYTES);
+      entry.writeUInt32LE(index);
+      writeSync(log, entry);
+    },
+    close() {
+      closeSync(fd);
+      closeSync(log);
+    },
+  };
+}
+
+/** What the log claims; a torn last entry and indices outside the blob are passed over. */
+export function readHave(dir: string, sha256: string, pieceCount: number): Bitfield {
+  const have = new Bitfield(pieceCount);
+  let log: Buffer;
+  try {
+    log = readFileSync(havePath(dir, sha256));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return have;
+    throw error;
+  }
+  for (let at = 0; at + HAVE_BYTES <= log.length; at += HAVE_BYTES) {
+    const index = log.readUInt32LE(at);
+    if (index < pieceCount) have.add(index);
+  }
+  return have;
+}
+
+/** Which of the pieces that the log claims match their hash. */
+export function recheckPartial(dir: string, manifest: Manifest, blake3: Blake3Engine): Bitfield {
+  const steps = recheckSteps(dir, manifest, blake3);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same piece by piece, yielding the bytes just read, so that a worker can do other work in between. */
+export function* recheckSteps(
+  dir: string,
+  manifest: Manifest,
+  blake3: Blake3Engine,
+): Generator<number, Bitfield> {
+  const geometry = geometryOf(manifest.sizeBytes);
+  const claimed = readHave(dir, manifest.sha256, geometry.pieceCount);
+  const sound = new Bitfield(geometry.pieceCount);
+  if (claimed.count === 0) return sound;
+  const fd = openSync(partialPath(dir, manifest.sha256), 'r');
+  const step = new Uint8Array(RECHECK_STEP_BYTES);
+  try {
+    for (const index of claimed.indices()) {
+      const hash = blake3.create();
+      const end = pieceOffset(geometry, index) + pieceLength(geometry, index);
+      for (let at = pieceOffset(geometry, index); at < end; ) {
+        const read = readSync(fd, step, 0, Math.min(step.length, end - at), at);
+        if (read === 0) break;
+        hash.update(step.subarray(0, read));
+        at += read;
+      }
+      if (Buffer.compare(hash.digest(), pieceHash(manifest, index)) === 0) sound.add(index);
+      yield pieceLength(geometry, index);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return sound;
+}
+
