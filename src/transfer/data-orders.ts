@@ -1,0 +1,154 @@
+import type { Manifest } from '../content/manifest.ts';
+import type { FileStamp } from '../store/file-stamp.ts';
+import type { ErrorCode } from '../util/errors.ts';
+import type { Piece } from './piece-source.ts';
+
+/**
+ * What the main thread and the data plane's workers say to each other. A task is started by a `TaskOrder`, steered by
+ * controls and ended by exactly one `ended` fact; everything that carries bytes hands its buffer over (transfer), and a
+ * chunk's buffer comes back to be filled again, so a slow disk slows the sender instead of filling the memory.
+ */
+
+export interface PartialPlace {
+  readonly dir: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** Where a piece's bytes go until they are verified; `scratch` while another task writes the same piece in place. */
+export type Landing = 'in-place' | 'scratch';
+
+export interface PieceOrder {
+  readonly blob: number;
+  readonly piece: Piece;
+  readonly landing: Landing;
+  /** Memory of the task's `WriteGate`. */
+  readonly gate: SharedArrayBuffer;
+}
+
+export interface HttpRequest {
+  readonly url: string; // without credentials
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A file to serve from. `stamp` is absent for a partial, which changes all the time. */
+export interface ServedFile {
+  readonly path: string;
+  readonly stamp: FileStamp | undefined;
+}
+
+/** How an origin's file identified itself at the first piece; a change means another file. */
+export interface HttpValidator {
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+export interface FoundFile {
+  readonly path: string; // relative to the root, with '/'
+  readonly stamp: FileStamp;
+}
+
+export interface CopyOrder {
+  readonly from: string;
+  readonly sizeBytes: number;
+  /** The copy and its journal, both local; kept and continued when they fit the source's stamp. */
+  readonly to: string;
+  readonly journal: string;
+  readonly gate: SharedArrayBuffer;
+}
+
+export interface CopyResult {
+  readonly sha256: string;
+  readonly pieceHashes: Uint8Array;
+  readonly sizeBytes: number;
+  readonly pieceSizeBytes: number;
+  /** Already there from an earlier attempt, hashed again here and not read from the origin. */
+  readonly resumedBytes: number;
+}
+
+/** Order and result of every kind of task. */
+export interface Tasks {
+  /** A piece whose bytes the main thread brings, chunk by chunk. */
+  readonly receive: { order: PieceOrder; result: PieceResult };
+  readonly 'fetch-http': {
+    order: PieceOrder & {
+      readonly request: HttpRequest;
+      readonly sizeBytes: number;
+      readonly validator: HttpValidator;
+    };
+    result: PieceResult & { readonly validator: HttpValidator };
+  };
+  readonly 'fetch-file': {
+    order: PieceOrder & { readonly path: string; readonly sizeBytes: number };
+    result: PieceResult;
+  };
+  readonly read: {
+    order: { readonly file: ServedFile; readonly offset: number; readonly length: number; readonly slices: number };
+    result: undefined;
+  };
+  readonly recheck: {
+    order: { readonly partial: PartialPlace; readonly manifest: Manifest };
+    result: { readonly bitfield: Uint8Array };
+  };
+  readonly sha256: {
+    order: { readonly path: string };
+    result: { readonly sha256: string; readonly sizeBytes: number };
+  };
+  readonly 'http-document': {
+    order: { readonly request: HttpRequest; readonly maxBytes: number };
+    result: { readonly bytes: Uint8Array };
+  };
+  readonly 'file-document': {
+    order: { readonly path: string; readonly maxBytes: number };
+    result: { readonly bytes: Uint8Array };
+  };
+  readonly 'list-files': {
+    order: { readonly root: string; readonly maxFiles: number };
+    result: { readonly files: FoundFile[] };
+  };
+  readonly 'copy-file': { order: CopyOrder; result: CopyResult };
+}
+
+/** `held`: verified, but in scratch: the main thread decides whether it is still needed. */
+export interface PieceResult {
+  readonly written: boolean;
+}
+
+export type TaskKind = keyof Tasks;
+export type TaskOrder = { [K in TaskKind]: { readonly kind: K } & Tasks[K]['order'] }[TaskKind];
+export type ResultOf<K extends TaskKind> = Tasks[K]['result'];
+
+export type Control =
+  /** A chunk of a `receive`; its buffer comes back with `consumed`. */
+  | { readonly kind: 'chunk'; readonly buffer: ArrayBuffer; readonly length: number; readonly last: boolean }
+  /** A `read` may post that many slices more. */
+  | { readonly kind: 'more'; readonly slices: number }
+  /** What is verified in scratch goes into place. */
+  | { readonly kind: 'commit'; readonly gate: SharedArrayBuffer }
+  | { readonly kind: 'cancel' };
+
+export type Order =
+  | { readonly kind: 'start'; readonly task: number; readonly order: TaskOrder }
+  | { readonly kind: 'control'; readonly task: number; readonly control: Control }
+  | { readonly kind: 'open-blob'; readonly blob: number; readonly partial: PartialPlace }
+  | { readonly kind: 'close-blob'; readonly blob: number };
+
+/** An error on its way between threads. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy?: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly stack?: string;
+}
+
+export type TaskFact =
+  | { readonly kind: 'progress'; readonly bytes: number }
+  | { readonly kind: 'consumed'; readonly buffer: ArrayBuffer }
+  | { readonly kind: 'slice'; readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly kind: 'held' };
+
+export type Fact =
+  | { readonly kind: 'fact'; readonly task: number; readonly fact: TaskFact }
+  | { readonly kind: 'done'; readonly task: number; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly task: number; readonly failure: Failure };

@@ -1,0 +1,157 @@
+import { ShoalError } from '../util/errors.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type { Landing, PieceOrder, ResultOf, TaskFact, TaskOrder } from './data-orders.ts';
+import { IncomingPiece } from './incoming-piece.ts';
+import type { BlobTarget, Piece } from './piece-source.ts';
+import type { Task, WorkerThread } from './worker-thread.ts';
+import { WriteGate } from './write-gate.ts';
+
+export type PieceTaskKind = 'receive' | 'fetch-http' | 'fetch-file';
+type PieceTaskOrder<K extends PieceTaskKind> = Extract<TaskOrder, { kind: K }>;
+
+interface Writer {
+  readonly gate: WriteGate;
+}
+
+/**
+ * One blob that is being fetched. Several sources may bring the same piece at once (endgame, or one that was given up
+ * but still runs); this is where it is decided who may write it. The invariants: at most one task writes a piece in
+ * place; a piece in the have log is never written again.
+ */
+export class PlaneBlob {
+  readonly id: number;
+  readonly target: BlobTarget;
+  /** Who writes a piece in place. */
+  readonly #writers = new Map<number, Writer>();
+  /** Everybody who may still write anything. */
+  readonly #gates = new Set<WriteGate>();
+  readonly #verified = new Set<number>();
+  readonly #commits = new Map<number, Promise<unknown>>();
+
+  constructor(options: { readonly id: number; readonly target: BlobTarget }) {
+    this.id = options.id;
+    this.target = options.target;
+  }
+
+  /** A piece whose bytes come through the main thread. */
+  receive(piece: Piece, thread: WorkerThread, pool: BufferPool, signal: AbortSignal): IncomingPiece {
+    const { task, ended } = this.#begin<'receive'>(piece, thread, (order) => ({ kind: 'receive', ...order }), signal);
+    return new IncomingPiece({ length: piece.length, ended }, { task, pool });
+  }
+
+  /** A piece that the worker fetches by itself. */
+  async fetch<K extends 'fetch-http' | 'fetch-file'>(
+    piece: Piece,
+    thread: WorkerThread,
+    options: {
+      readonly order: (order: PieceOrder) => PieceTaskOrder<K>;
+      readonly onBytes: (bytes: number) => void;
+    },
+    signal: AbortSignal,
+  ): Promise<ResultOf<K>> {
+    return await this.#begin<K>(piece, thread, options.order, signal, options.onBytes).ended;
+  }
+
+  /** Resolves when nothing can be written any more. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#gates].map((gate) => gate.close()));
+  }
+
+  #begin<K extends PieceTaskKind>(
+    piece: Piece,
+    thread: WorkerThread,
+    makeOrder: (order: PieceOrder) => PieceTaskOrder<K>,
+    signal: AbortSignal,
+    onBytes?: (bytes: number) => void,
+  ): { task: Task<K>; ended: Promise<ResultOf<K>> } {
+    signal.throwIfAborted();
+    thread.openBlob(this.id, this.target.partial);
+    const writer = this.#writer();
+    const landing: Landing = this.#writers.has(piece.index) || this.#verified.has(piece.index) ? 'scratch' : 'in-place';
+    if (landing === 'in-place') this.#writers.set(piece.index, writer);
+    const order: PieceOrder = { blob: this.id, piece, landing, gate: writer.gate.memory };
+    const onFact = (fact: TaskFact): void => {
+      if (fact.kind === 'progress') onBytes?.(fact.bytes);
+      else if (fact.kind === 'held') this.#queueCommit(piece.index, task);
+    };
+    const task = thread.start<K>(makeOrder(order), onFact);
+    const ended = this.#landed(piece.index, { task, writer }, signal);
+    return { task, ended };
+  }
+
+  async #landed<K extends PieceTaskKind>(
+    index: number,
+    { task, writer }: { readonly task: Task<K>; readonly writer: Writer },
+    signal: AbortSignal,
+  ): Promise<ResultOf<K>> {
+    try {
+      const result = await orAborted(task.ended, signal);
+      await this.#commits.get(index);
+      if (result.written) this.#verified.add(index);
+      else if (!this.#verified.has(index)) {
+        throw new ShoalError('source-gone', 'the piece arrived twice, and neither copy could be written');
+      }
+      return result;
+    } catch (error) {
+      task.cancel();
+      throw error;
+    } finally {
+      await this.#release(index, writer);
+    }
+  }
+
+  /** A copy in scratch is verified: it goes into place if no other is there by then. */
+  #queueCommit(index: number, task: Task<PieceTaskKind>): void {
+    const before = this.#commits.get(index);
+    const commit = (async () => {
+      await before;
+      const writer = this.#writer();
+      if (this.#verified.has(index)) {
+        // A closed gate lets the worker end the task without writing.
+        await writer.gate.close();
+      } else {
+        const other = this.#writers.get(index);
+        this.#writers.set(index, writer);
+        await other?.gate.close();
+      }
+      task.control({ kind: 'commit', gate: writer.gate.memory });
+      try {
+        if ((await task.ended).written) this.#verified.add(index);
+      } catch {
+        // The one who asked for the piece learns of it.
+      } finally {
+        await this.#release(index, writer);
+      }
+    })();
+    this.#commits.set(index, commit);
+    void commit.then(() => {
+      if (this.#commits.get(index) === commit) this.#commits.delete(index);
+    });
+  }
+
+  #writer(): Writer {
+    const gate = new WriteGate();
+    this.#gates.add(gate);
+    return { gate };
+  }
+
+  async #release(index: number, writer: Writer): Promise<void> {
+    await writer.gate.close();
+    this.#gates.delete(writer.gate);
+    if (this.#writers.get(index) === writer) this.#writers.delete(index);
+  }
+}
+
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+  }
+}

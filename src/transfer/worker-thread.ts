@@ -1,0 +1,202 @@
+import { Worker } from 'node:worker_threads';
+import { ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type {
+  Control,
+  Fact,
+  Failure,
+  Order,
+  PartialPlace,
+  ResultOf,
+  TaskFact,
+  TaskKind,
+  TaskOrder,
+} from './data-orders.ts';
+
+const TERMINATE_MS = 500;
+/** A cancelled task ends at its next step; when it has not by then, a system call holds the thread. */
+const CANCEL_MS = 1000;
+
+export interface Task<K extends TaskKind> {
+  readonly ended: Promise<ResultOf<K>>;
+  control(control: Control, transfer?: readonly ArrayBuffer[]): void;
+  /** The task ends soon; `ended` then rejects with something that nobody needs to see. */
+  cancel(): void;
+}
+
+interface Running {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+  readonly onFact: (fact: TaskFact) => void;
+  cancelledMs: number | undefined;
+  lentBuffers: number;
+}
+
+/** One worker of the data plane, from the main thread. Spawned when first needed, and anew after it has crashed. */
+export class WorkerThread {
+  readonly name: string;
+  readonly #blake3: 'native' | 'wasm';
+  readonly #log: Log;
+  readonly #pool: BufferPool;
+  readonly #running = new Map<number, Running>();
+  readonly #openBlobs = new Set<number>();
+  #worker: Worker | undefined;
+  #nextTask = 1;
+  #closed = false;
+  #lastFactMs = 0;
+
+  constructor(
+    options: { readonly name: string; readonly blake3: 'native' | 'wasm' },
+    parts: { log: Log; pool: BufferPool },
+  ) {
+    this.name = options.name;
+    this.#blake3 = options.blake3;
+    this.#log = parts.log;
+    this.#pool = parts.pool;
+  }
+
+  /** Tasks that have not ended. */
+  get load(): number {
+    return this.#running.size;
+  }
+
+  /** A system call has held the thread for so long that a cancelled task could not end. */
+  get hung(): boolean {
+    const now = performance.now();
+    for (const { cancelledMs } of this.#running.values()) {
+      if (cancelledMs !== undefined && now - Math.max(cancelledMs, this.#lastFactMs) > CANCEL_MS) return true;
+    }
+    return false;
+  }
+
+  start<K extends TaskKind>(
+    order: Extract<TaskOrder, { kind: K }>,
+    onFact: (fact: TaskFact) => void = () => undefined,
+  ): Task<K> {
+    const worker = this.#spawned();
+    const task = this.#nextTask;
+    this.#nextTask += 1;
+    const ended = new Promise<ResultOf<K>>((resolve, reject) => {
+      const running = { resolve: resolve as (result: never) => void, reject, onFact };
+      this.#running.set(task, { ...running, cancelledMs: undefined, lentBuffers: 0 });
+    });
+    // Whoever gave up on the task does not look at how it ends.
+    ended.catch(() => undefined);
+    post(worker, { kind: 'start', task, order });
+    return {
+      ended,
+      control: (control, transfer = []) => this.#control(task, control, transfer),
+      cancel: () => {
+        const running = this.#running.get(task);
+        if (running === undefined || running.cancelledMs !== undefined) return;
+        running.cancelledMs = performance.now();
+        this.#control(task, { kind: 'cancel' }, []);
+      },
+    };
+  }
+
+  openBlob(blob: number, partial: PartialPlace): void {
+    const worker = this.#spawned();
+    if (this.#openBlobs.has(blob)) return;
+    this.#openBlobs.add(blob);
+    post(worker, { kind: 'open-blob', blob, partial });
+  }
+
+  closeBlob(blob: number): void {
+    if (this.#openBlobs.delete(blob) && this.#worker !== undefined) post(this.#worker, { kind: 'close-blob', blob });
+  }
+
+  /** False when a system call holds the thread, so that it cannot end before that returns: it is not waited for. */
+  async close(): Promise<boolean> {
+    this.#closed = true;
+    const worker = this.#worker;
+    if (worker === undefined) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), TERMINATE_MS);
+    });
+    const ended = await Promise.race([worker.terminate().then(() => true), late]);
+    clearTimeout(timer);
+    if (!ended) worker.unref();
+    this.#lose(new ShoalError('source-gone', 'the data plane is closed'));
+    return ended;
+  }
+
+  #control(task: number, control: Control, transfer: readonly ArrayBuffer[]): void {
+    const running = this.#running.get(task);
+    if (this.#worker === undefined || running === undefined) {
+      if (control.kind === 'chunk') this.#pool.giveBack(control.buffer);
+      return;
+    }
+    if (control.kind === 'chunk') running.lentBuffers += 1;
+    post(this.#worker, { kind: 'control', task, control }, transfer);
+  }
+
+  #spawned(): Worker {
+    if (this.#closed) throw new ShoalError('source-gone', 'the data plane is closed');
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = new Worker(new URL('./worker/data-worker.ts', import.meta.url), {
+      name: this.name,
+      workerData: { blake3: this.#blake3 },
+      // Bytes live outside the heap; a small one is collected often and cheaply, and keeps the process small.
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
+    });
+    worker.on('message', (fact: Fact) => this.#take(fact));
+    worker.on('error', (error) => {
+      this.#log.error({ err: error, worker: this.name }, 'data worker failed, its tasks are lost');
+      this.#forget(worker);
+    });
+    worker.on('exit', () => this.#forget(worker));
+    this.#worker = worker;
+    return worker;
+  }
+
+  #take(fact: Fact): void {
+    this.#lastFactMs = performance.now();
+    const running = this.#running.get(fact.task);
+    switch (fact.kind) {
+      case 'fact':
+        if (fact.fact.kind === 'consumed') {
+          if (running !== undefined) running.lentBuffers -= 1;
+          this.#pool.giveBack(fact.fact.buffer);
+        }
+        running?.onFact(fact.fact);
+        return;
+      case 'done':
+        this.#running.delete(fact.task);
+        running?.resolve(fact.result as never);
+        return;
+      case 'failed':
+        this.#running.delete(fact.task);
+        running?.reject(revive(fact.failure));
+        return;
+    }
+  }
+
+  #forget(worker: Worker): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#openBlobs.clear();
+    this.#lose(new ShoalError('internal', `data worker ${this.name} ended unexpectedly`));
+  }
+
+  #lose(error: Error): void {
+    for (const [task, running] of this.#running) {
+      this.#running.delete(task);
+      this.#pool.lost(running.lentBuffers);
+      running.reject(error);
+    }
+  }
+}
+
+function post(worker: Worker, order: Order, transfer: readonly ArrayBuffer[] = []): void {
+  worker.postMessage(order, [...transfer]);
+}
+
+function revive(failure: Failure): ShoalError {
+  const { code, message, remedy, fields, stack } = failure;
+  const error = new ShoalError(code, message, { fields, ...(remedy === undefined ? {} : { remedy }) });
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

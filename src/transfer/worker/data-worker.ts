@@ -1,0 +1,114 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadBlake3 } from '../../content/blake3.ts';
+import { recheckPartial } from '../../store/partial-file.ts';
+import type { Fact, Order, PieceOrder, PieceResult, ResultOf, TaskKind, TaskOrder } from '../data-orders.ts';
+import { BlobTable } from './blob-table.ts';
+import { sha256OfFile } from './check-partial.ts';
+import { copyFile } from './copy-file.ts';
+import { FdCache } from './fd-cache.ts';
+import { readOriginDocument, readOriginPiece } from './fetch-file.ts';
+import type { HttpReader } from './http-reader.ts';
+import { Line } from './line.ts';
+import { listFiles } from './list-files.ts';
+import { PieceSink } from './piece-sink.ts';
+import { receiveChunks } from './receive.ts';
+import { serveFile } from './serve-file.ts';
+import { failureOf, Progress, type TaskContext } from './task.ts';
+import { TaskTable } from './task-table.ts';
+
+/** Entry of a data-plane worker: takes orders, moves bytes, tells facts. */
+
+const port = parentPort;
+if (port === null) throw new Error('data-worker.ts runs in a worker thread');
+
+const { blake3: preferred } = workerData as { blake3: 'native' | 'wasm' };
+const blake3 = await loadBlake3(preferred);
+const blobs = new BlobTable();
+const files = new FdCache();
+/** Pieces of one origin are read one after the other, as a disk likes it. */
+const originLine = new Line();
+const tasks = new TaskTable((fact: Fact, transfer) => port.postMessage(fact, [...transfer]));
+let http: Promise<HttpReader> | undefined;
+
+/** undici is loaded only where an HTTP origin is read. */
+async function httpReader(): Promise<HttpReader> {
+  http ??= import('./http-reader.ts').then((module) => new module.HttpReader());
+  return await http;
+}
+
+async function withSink(
+  order: PieceOrder,
+  context: TaskContext,
+  fill: (sink: PieceSink) => Promise<unknown>,
+): Promise<PieceResult> {
+  const { file, dir } = blobs.target(order);
+  const sink = new PieceSink(order, file, blake3, dir);
+  try {
+    await fill(sink);
+    return await sink.finish(context);
+  } finally {
+    sink.close();
+  }
+}
+
+async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<TaskKind>> {
+  switch (order.kind) {
+    case 'receive':
+      return await withSink(order, context, (sink) => receiveChunks(sink, context));
+    case 'fetch-http': {
+      const reader = await httpReader();
+      let validator = order.validator;
+      const progress = new Progress(context);
+      const result = await withSink(order, context, async (sink) => {
+        const { offset, length } = order.piece;
+        const range = { offset, length, sizeBytes: order.sizeBytes };
+        const take = (bytes: Uint8Array): void => {
+          sink.write(bytes);
+          progress.add(bytes.length);
+        };
+        validator = await reader.readRange(order.request, { range, validator }, take, context.signal);
+        progress.flush();
+      });
+      return { ...result, validator };
+    }
+    case 'fetch-file':
+      return await originLine.run(
+        () => withSink(order, context, (sink) => readOriginPiece(order, sink, files, context)),
+        context.signal,
+      );
+    case 'read':
+      await serveFile(order, files, context);
+      return undefined;
+    case 'recheck':
+      return { bitfield: recheckPartial(order.partial.dir, order.manifest, blake3).toBytes() };
+    case 'sha256':
+      return await sha256OfFile(order.path, context);
+    case 'http-document': {
+      const reader = await httpReader();
+      return { bytes: await reader.readDocument(order.request, order.maxBytes, context.signal) };
+    }
+    case 'file-document':
+      return { bytes: readOriginDocument(order.path, order.maxBytes) };
+    case 'list-files':
+      return await listFiles(order, context);
+    case 'copy-file':
+      return await copyFile(order, blake3, context);
+  }
+}
+
+port.on('message', (order: Order) => {
+  switch (order.kind) {
+    case 'start':
+      void tasks.start(order.task, (context) => run(order.order, context), failureOf);
+      return;
+    case 'control':
+      tasks.control(order.task, order.control);
+      return;
+    case 'open-blob':
+      blobs.open(order.blob, order.partial);
+      return;
+    case 'close-blob':
+      blobs.close(order.blob);
+      return;
+  }
+});

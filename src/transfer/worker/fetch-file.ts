@@ -1,0 +1,90 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { ShoalError } from '../../util/errors.ts';
+import type { FdCache } from './fd-cache.ts';
+import type { PieceSink } from './piece-sink.ts';
+import { breathe, Progress, sourceError, type TaskContext } from './task.ts';
+
+const STEP_BYTES = 1024 * 1024;
+const step = new Uint8Array(STEP_BYTES);
+
+/**
+ * Copies one piece out of a file of a mounted origin. All calls that could hang are synchronous, so a dead mount holds
+ * up this thread and nothing else.
+ * @throws ShoalError `source-gone` for a file that is missing, shorter or of another size than it should have
+ */
+export async function readOriginPiece(
+  order: { readonly path: string; readonly sizeBytes: number; readonly piece: { offset: number; length: number } },
+  sink: PieceSink,
+  files: FdCache,
+  context: TaskContext,
+): Promise<void> {
+  const progress = new Progress(context);
+  const file = open(order, files);
+  try {
+    for (let at = 0; at < order.piece.length; ) {
+      const wanted = Math.min(STEP_BYTES, order.piece.length - at);
+      const read = readStep(file.fd, wanted, order.piece.offset + at);
+      if (read === 0) throw new ShoalError('source-gone', "the origin's file has become shorter");
+      sink.write(step.subarray(0, read));
+      at += read;
+      progress.add(read);
+      await breathe(context.signal);
+    }
+  } finally {
+    file.release();
+    progress.flush();
+  }
+}
+
+function open(
+  order: { readonly path: string; readonly sizeBytes: number },
+  files: FdCache,
+): ReturnType<FdCache['take']> {
+  let file: ReturnType<FdCache['take']> | undefined;
+  try {
+    file = files.take(order.path);
+    const stats = fstatSync(file.fd);
+    if (!stats.isFile() || stats.size !== order.sizeBytes) {
+      throw new ShoalError('source-gone', `the origin's file has ${stats.size} bytes, not ${order.sizeBytes}`);
+    }
+    return file;
+  } catch (error) {
+    file?.release();
+    files.forget(order.path);
+    throw sourceError(error);
+  }
+}
+
+function readStep(fd: number, length: number, position: number): number {
+  try {
+    return readSync(fd, step, 0, length, position);
+  } catch (error) {
+    throw sourceError(error);
+  }
+}
+
+/** @throws ShoalError `not-found`, `invalid` when larger than `maxBytes`, `source-gone` */
+export function readOriginDocument(path: string, maxBytes: number): Uint8Array {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(fd);
+      if (size > maxBytes) throw new ShoalError('invalid', `${path} is larger than ${maxBytes} bytes`);
+      const bytes = new Uint8Array(size);
+      let at = 0;
+      while (at < size) {
+        const read = readSync(fd, bytes, at, size - at, at);
+        if (read === 0) break;
+        at += read;
+      }
+      return bytes.subarray(0, at);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new ShoalError('not-found', `${path} does not exist`, { cause: error });
+    }
+    throw sourceError(error);
+  }
+}

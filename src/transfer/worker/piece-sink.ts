@@ -1,0 +1,112 @@
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Blake3Engine, Blake3Stream } from '../../content/blake3.ts';
+import type { PartialFile } from '../../store/partial-file.ts';
+import { ShoalError } from '../../util/errors.ts';
+import type { PieceOrder, PieceResult } from '../data-orders.ts';
+import { WriteGate } from '../write-gate.ts';
+import { readFully, writeFully } from './full-io.ts';
+import { diskError, type TaskContext } from './task.ts';
+
+const COPY_STEP_BYTES = 1024 * 1024;
+let scratchCount = 0;
+
+/**
+ * Hashes and writes one piece as its bytes arrive; nothing of it is kept in memory. Bytes land in place unverified, and
+ * count only once the have log names the piece. While another task writes the same piece in place, they land in a
+ * scratch file instead: two writers of one place could leave there what neither of them has verified.
+ */
+export class PieceSink {
+  readonly #order: PieceOrder;
+  readonly #file: PartialFile;
+  readonly #gate: WriteGate;
+  readonly #hash: Blake3Stream;
+  readonly #scratch: number | undefined;
+  #at = 0;
+
+  constructor(order: PieceOrder, file: PartialFile, blake3: Blake3Engine, dir: string) {
+    this.#order = order;
+    this.#file = file;
+    this.#gate = new WriteGate(order.gate);
+    this.#hash = blake3.create();
+    this.#scratch = order.landing === 'scratch' ? openScratch(dir) : undefined;
+  }
+
+  get missingBytes(): number {
+    return this.#order.piece.length - this.#at;
+  }
+
+  /** @throws ShoalError `source-lied` for more bytes than the piece has, `disk-full` */
+  write(bytes: Uint8Array): void {
+    if (bytes.length > this.missingBytes) throw new ShoalError('source-lied', 'more bytes than the piece has');
+    this.#hash.update(bytes);
+    const at = this.#at;
+    this.#at += bytes.length;
+    try {
+      if (this.#scratch !== undefined) writeFully(this.#scratch, bytes, at);
+      // A closed gate is no error: the bytes are still hashed, in case the piece turns out to be here already.
+      else this.#gate.pass(() => this.#file.write(bytes, this.#order.piece.offset + at));
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+
+  /**
+   * Call when all bytes have been written. Resolves when the piece is in place and in the have log, or, with
+   * `written: false`, when it is verified but was not to be written any more.
+   * @throws ShoalError `source-lied` for too few bytes, `piece-corrupt`, `disk-full`
+   */
+  async finish(context: TaskContext): Promise<PieceResult> {
+    if (this.missingBytes > 0)
+      throw new ShoalError('source-lied', `${this.missingBytes} bytes of the piece are missing`);
+    if (Buffer.compare(this.#hash.digest(), this.#order.piece.hash) !== 0) {
+      throw new ShoalError('piece-corrupt', `piece ${this.#order.piece.index} does not match its hash`);
+    }
+    if (this.#scratch === undefined) return { written: this.#markHave(this.#gate) };
+    const scratch = this.#scratch;
+    const gate = await new Promise<WriteGate>((resolve, reject) => {
+      context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true });
+      context.onControl((control) => {
+        if (control.kind === 'commit') resolve(new WriteGate(control.gate));
+      });
+      context.tell({ kind: 'held' });
+    });
+    return { written: this.#moveIntoPlace(scratch, gate) };
+  }
+
+  close(): void {
+    if (this.#scratch !== undefined) closeSync(this.#scratch);
+  }
+
+  #moveIntoPlace(scratch: number, gate: WriteGate): boolean {
+    const { offset, length } = this.#order.piece;
+    const step = new Uint8Array(Math.min(COPY_STEP_BYTES, length));
+    for (let at = 0; at < length; at += step.length) {
+      const bytes = step.subarray(0, Math.min(step.length, length - at));
+      readFully(scratch, bytes, at);
+      try {
+        if (!gate.pass(() => this.#file.write(bytes, offset + at))) return false;
+      } catch (error) {
+        throw diskError(error);
+      }
+    }
+    return this.#markHave(gate);
+  }
+
+  #markHave(gate: WriteGate): boolean {
+    try {
+      return gate.pass(() => this.#file.markHave(this.#order.piece.index));
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+}
+
+/** Without a name from its first moment on, so that nothing is left behind by a crash. */
+function openScratch(dir: string): number {
+  scratchCount += 1;
+  const path = join(dir, `${process.pid}-${scratchCount}-${Math.random().toString(36).slice(2)}.scratch`);
+  const fd = openSync(path, 'wx+', 0o600);
+  unlinkSync(path);
+  return fd;
+}

@@ -1,0 +1,69 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import { errnoOf, ShoalError } from '../../util/errors.ts';
+import type { Control, Failure, TaskFact } from '../data-orders.ts';
+
+/** What a running task may do: tell facts, take controls, look whether it is still wanted. */
+export interface TaskContext {
+  readonly signal: AbortSignal;
+  tell(fact: TaskFact, transfer?: readonly ArrayBuffer[]): void;
+  /** Controls that came before the task was ready are kept for it. */
+  onControl(listener: (control: Control) => void): void;
+}
+
+/** Between two steps of synchronous work: lets the worker's other tasks and its controls have their turn. */
+export async function breathe(signal: AbortSignal): Promise<void> {
+  await immediate();
+  signal.throwIfAborted();
+}
+
+const PROGRESS_BYTES = 256 * 1024;
+const PROGRESS_MS = 100;
+
+/** Tells progress often enough for stall detection and seldom enough to cost nothing. */
+export class Progress {
+  readonly #context: TaskContext;
+  #bytes = 0;
+  #toldMs = -Infinity;
+
+  constructor(context: TaskContext) {
+    this.#context = context;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes >= PROGRESS_BYTES || performance.now() - this.#toldMs >= PROGRESS_MS) this.flush();
+  }
+
+  flush(): void {
+    if (this.#bytes === 0) return;
+    this.#context.tell({ kind: 'progress', bytes: this.#bytes });
+    this.#bytes = 0;
+    this.#toldMs = performance.now();
+  }
+}
+
+/** Errors of the local disk, in terms of what the caller can do. */
+export function diskError(error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
+  return new ShoalError('disk-full', 'the models directory is full', {
+    cause: error,
+    remedy: 'Free space on its file system; the download goes on by itself.',
+  });
+}
+
+/** Whatever goes wrong while an origin's file is read is the origin's going. */
+export function sourceError(error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined || error instanceof ShoalError) return error;
+  return new ShoalError('source-gone', `the origin's file cannot be read (${errno})`, { cause: error });
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof ShoalError) {
+    const { code, message, remedy, fields } = error;
+    return { code, message, fields, ...(remedy === undefined ? {} : { remedy }) };
+  }
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
+  return { code: 'internal', message, fields: {}, ...(stack === undefined ? {} : { stack }) };
+}
