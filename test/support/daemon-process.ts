@@ -56,16 +56,9 @@ export class DaemonProcess implements AsyncDisposable {
     this.dataDir = join(options.home, 'data');
   }
 
-  /** Starts it and waits until it is ready. */
-  static async start(options: DaemonOptions): Promise<DaemonProcess> {
-    const daemon = new DaemonProcess(options);
-    try {
-      await daemon.start();
-    } catch (error) {
-      await daemon[Symbol.asyncDispose]();
-      throw error;
-    }
-    return daemon;
+  /** Not started yet: whoever closes it also ends what `start()` has only begun. */
+  static create(options: DaemonOptions): DaemonProcess {
+    return new DaemonProcess(options);
   }
 
   get name(): string {
@@ -90,6 +83,7 @@ export class DaemonProcess implements AsyncDisposable {
     return this.#owned.exited;
   }
 
+  /** Starts it and waits until it is ready. */
   async start(overrides: Partial<Pick<DaemonOptions, 'args' | 'env' | 'bootstrap'>> = {}): Promise<void> {
     const options = { ...this.options, ...overrides };
     await mkdir(this.modelsDir, { recursive: true });

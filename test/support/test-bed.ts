@@ -60,9 +60,11 @@ export class TestBed implements AsyncDisposable {
     if (!existsSync(this.fleetKeyFile)) await this.#makeFleetKey();
     const home = options.home ?? (await this.makeDirectory(name));
     const bootstrap = this.daemons.filter((daemon) => daemon.isRunning).flatMap((daemon) => daemon.listen);
-    const daemon = await DaemonProcess.start({ fleetKeyFile: this.fleetKeyFile, bootstrap, ...options, home, name });
+    const fleetKeyFile = this.fleetKeyFile;
+    const daemon = this.own(DaemonProcess.create({ fleetKeyFile, bootstrap, ...options, home, name }));
     this.daemons.push(daemon);
-    return this.own(daemon);
+    await daemon.start();
+    return daemon;
   }
 
   async consumer(options: { token?: string } = {}): Promise<HeartbeatConsumer> {
