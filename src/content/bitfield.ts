@@ -9,14 +9,16 @@ export class Bitfield {
   readonly #bytes: Uint8Array;
   #count = 0;
 
+  /** @throws RangeError when `length` is no count */
   constructor(length: number) {
+    if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`a bitfield of ${length} pieces`);
     this.length = length;
     this.#bytes = new Uint8Array(Math.ceil(length / 8));
   }
 
   /** @throws ShoalError `invalid` when the length does not fit or a padding bit is set */
   static fromBytes(bytes: Uint8Array, length: number): Bitfield {
-    if (bytes.length !== Math.ceil(length / 8)) {
+    if (length < 0 || bytes.length !== Math.ceil(length / 8)) {
       throw new ShoalError(
         'invalid',
         `a bitfield of ${length} pieces has ${Math.ceil(length / 8)} bytes, not ${bytes.length}`,
@@ -34,7 +36,10 @@ export class Bitfield {
 
   static full(length: number): Bitfield {
     const field = new Bitfield(length);
-    for (let index = 0; index < length; index += 1) field.add(index);
+    field.#bytes.fill(0xff);
+    const padding = field.#bytes.length * 8 - length;
+    if (padding > 0) field.#bytes[field.#bytes.length - 1] = (0xff << padding) & 0xff;
+    field.#count = length;
     return field;
   }
 

@@ -16,14 +16,13 @@ export interface Manifest {
 /** A blob of 32 TiB in pieces of 16 MiB; larger ones are refused before anything is allocated. */
 export const MANIFEST_MAX_BYTES = 64 * 1024 * 1024 + 128;
 
-/** The canonical bytes, over which the manifest's CID is computed. */
+/**
+ * The canonical bytes, over which the manifest's CID is computed.
+ * @throws ShoalError `invalid` when the parts do not fit each other
+ */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  return ManifestMessage.encode({
-    sizeBytes: manifest.sizeBytes,
-    pieceSizeBytes: manifest.pieceSizeBytes,
-    sha256: Uint8Array.from(Buffer.from(manifest.sha256, 'hex')),
-    pieceHashes: Uint8Array.from(manifest.pieceHashes),
-  });
+  check(manifest);
+  return encode(manifest);
 }
 
 /**
@@ -34,28 +33,48 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   if (bytes.length > MANIFEST_MAX_BYTES) {
     throw new ShoalError('invalid', `a manifest of ${bytes.length} bytes is larger than ${MANIFEST_MAX_BYTES}`);
   }
-  const message = decode(bytes);
-  const sha256 = Buffer.from(message.sha256).toString('hex');
-  if (!isSha256(sha256)) throw new ShoalError('invalid', 'a manifest without a sha256 of 32 bytes');
-  const geometry = geometryOf(message.sizeBytes);
-  if (message.pieceSizeBytes !== geometry.pieceSizeBytes) {
-    throw new ShoalError(
-      'invalid',
-      `a blob of ${geometry.sizeBytes} bytes is not cut into pieces of ${message.pieceSizeBytes}`,
-    );
-  }
-  if (message.pieceHashes.length !== geometry.pieceCount * BLAKE3_BYTES) {
-    throw new ShoalError(
-      'invalid',
-      `${geometry.pieceCount} pieces do not have ${message.pieceHashes.length} bytes of hashes`,
-    );
-  }
-  const manifest = { ...geometry, sha256, pieceHashes: message.pieceHashes };
-  if (!Buffer.from(encodeManifest(manifest)).equals(bytes)) {
+  const { sizeBytes, pieceSizeBytes, sha256, pieceHashes } = decode(bytes);
+  const manifest = {
+    sizeBytes,
+    pieceSizeBytes,
+    sha256: Buffer.from(sha256).toString('hex'),
+    // A copy: what protons gives is a view of `bytes`, which may be a receive buffer that is used again.
+    pieceHashes: pieceHashes.slice(),
+  };
+  check(manifest);
+  if (!Buffer.from(encode(manifest)).equals(bytes)) {
     throw new ShoalError('invalid', 'a manifest that is not encoded canonically');
   }
-  const { sizeBytes, pieceSizeBytes, pieceHashes } = manifest;
-  return { sizeBytes, pieceSizeBytes, sha256, pieceHashes };
+  return manifest;
+}
+
+/** The BLAKE3 of one piece, as a view. @throws RangeError */
+export function pieceHash(manifest: Manifest, index: number): Uint8Array {
+  const start = index * BLAKE3_BYTES;
+  if (!Number.isInteger(index) || index < 0 || start + BLAKE3_BYTES > manifest.pieceHashes.length) {
+    throw new RangeError(`no piece ${index}`);
+  }
+  return manifest.pieceHashes.subarray(start, start + BLAKE3_BYTES);
+}
+
+function check({ sizeBytes, pieceSizeBytes, sha256, pieceHashes }: Manifest): void {
+  const geometry = geometryOf(sizeBytes);
+  if (!isSha256(sha256)) throw new ShoalError('invalid', 'a manifest without a sha256 of 32 bytes');
+  if (pieceSizeBytes !== geometry.pieceSizeBytes) {
+    throw new ShoalError('invalid', `a blob of ${sizeBytes} bytes is not cut into pieces of ${pieceSizeBytes}`);
+  }
+  if (pieceHashes.length !== geometry.pieceCount * BLAKE3_BYTES) {
+    throw new ShoalError('invalid', `${geometry.pieceCount} pieces do not have ${pieceHashes.length} bytes of hashes`);
+  }
+}
+
+function encode({ sizeBytes, pieceSizeBytes, sha256, pieceHashes }: Manifest): Uint8Array {
+  return ManifestMessage.encode({
+    sizeBytes,
+    pieceSizeBytes,
+    sha256: Uint8Array.from(Buffer.from(sha256, 'hex')),
+    pieceHashes: new Uint8Array(pieceHashes),
+  });
 }
 
 function decode(bytes: Uint8Array): ManifestMessage {
@@ -64,11 +83,4 @@ function decode(bytes: Uint8Array): ManifestMessage {
   } catch (error) {
     throw new ShoalError('invalid', 'not a manifest', { cause: error });
   }
-}
-
-/** The BLAKE3 of one piece, as a view. @throws RangeError */
-export function pieceHash(manifest: Manifest, index: number): Uint8Array {
-  const start = index * BLAKE3_BYTES;
-  if (index < 0 || start + BLAKE3_BYTES > manifest.pieceHashes.length) throw new RangeError(`no piece ${index}`);
-  return manifest.pieceHashes.subarray(start, start + BLAKE3_BYTES);
 }

@@ -3,8 +3,7 @@ import { ShoalError } from '../util/errors.ts';
 const PATH_MAX_BYTES = 1024;
 const SEGMENT_MAX_BYTES = 255;
 /** Control characters, and the backslash that some systems take for a separator. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const FORBIDDEN = /[\u0000-\u001f\u007f\\]/;
+const FORBIDDEN = /[\p{Cc}\\]/u;
 
 /**
  * A path below the models directory as the network may name it: relative, with `/`, without `.` and `..`, and without

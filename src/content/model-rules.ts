@@ -13,7 +13,7 @@ export const MODEL_EXTENSIONS: readonly string[] = [
 
 /** A directory with one of these at its top is one model. */
 const DIRECTORY_MARKS = ['model_index.json', 'config.json'];
-const SHARD = /^(?<stem>.+)-(?<index>\d{5})-of-(?<count>\d{5})(?<extension>\.[A-Za-z0-9]+)$/;
+const SHARD = /^(?<stem>.+)-(?<index>\d{5})-of-(?<count>\d{5})(?<extension>\.[A-Za-z]+)$/;
 const SHARDED = ['.gguf', '.safetensors'];
 
 export interface ModelGroup {
@@ -22,52 +22,62 @@ export interface ModelGroup {
   readonly kind: 'file' | 'shards' | 'directory';
   readonly aliases: readonly string[];
   readonly paths: readonly string[];
-  /** False while shards are missing. */
+  /** False while shards are missing, also inside a directory. */
   readonly complete: boolean;
 }
 
-/** Sorts files (paths relative to the models directory) into models; files that belong to none are left out. */
+interface ShardSet {
+  readonly whole: string;
+  readonly first: string;
+  readonly count: number;
+  readonly paths: string[];
+}
+
+/**
+ * Sorts files (paths relative to the models directory) into models, sorted by id, no id twice; files that belong to none
+ * are left out, and so is what lies under a name that starts with a dot.
+ */
 export function groupModels(paths: Iterable<string>): ModelGroup[] {
-  const all = [...paths].sort();
-  const roots = modelDirectories(all);
+  const all = [...new Set(paths)].filter((path) => !/(?:^|\/)\./.test(path)).sort();
+  const marked = markedDirectories(all);
   const directories = new Map<string, string[]>();
-  const shards = new Map<string, { count: number; paths: string[] }>();
-  const groups: ModelGroup[] = [];
+  const loose: string[] = [];
   for (const path of all) {
-    const root = rootOf(path, roots);
-    if (root !== undefined) {
-      append(directories, root, path);
-      continue;
-    }
-    if (!hasModelExtension(path)) continue;
-    const shard = shardOf(path);
-    if (shard === undefined) {
-      groups.push({ id: path, kind: 'file', aliases: aliasesOf(path), paths: [path], complete: true });
-    } else {
-      const key = `${shard.whole}\0${shard.count}`;
-      const group = shards.get(key) ?? { count: shard.count, paths: [] };
-      group.paths.push(path);
-      shards.set(key, group);
-    }
+    const root = rootOf(path, marked);
+    if (root !== undefined) append(directories, root, path);
+    else if (hasModelExtension(path)) loose.push(path);
   }
+  const groups: ModelGroup[] = [];
   for (const [id, inside] of directories) {
-    groups.push({ id, kind: 'directory', aliases: aliasesOf(id), paths: inside, complete: true });
+    const complete = shardSets(inside).every(isWhole);
+    groups.push({ id, kind: 'directory', aliases: aliasesOf(id), paths: inside, complete });
   }
-  for (const [key, { count, paths: parts }] of shards) {
-    const id = key.slice(0, key.indexOf('\0'));
-    groups.push({ id, kind: 'shards', aliases: aliasesOf(id), paths: parts, complete: parts.length === count });
+  for (const path of loose) {
+    if (shardOf(path) !== undefined) continue;
+    groups.push({ id: path, kind: 'file', aliases: aliasesOf(path), paths: [path], complete: true });
+  }
+  const taken = new Set(groups.map((group) => group.id));
+  // A set whose common name is taken (by the file that the shards were merged into, or by a set of another count) goes
+  // by its first shard, as llama.cpp itself names it. Whole sets choose before broken ones.
+  for (const set of shardSets(loose).sort((a, b) => Number(isWhole(b)) - Number(isWhole(a)))) {
+    const id = taken.has(set.whole) ? set.first : set.whole;
+    taken.add(id);
+    groups.push({ id, kind: 'shards', aliases: aliasesOf(id), paths: set.paths, complete: isWhole(set) });
   }
   return groups.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
 /** The shard that `path` names, by the naming of llama.cpp and Hugging Face: `…-00001-of-00003.gguf`. */
-export function shardOf(path: string): { whole: string; index: number; count: number } | undefined {
+export function shardOf(
+  path: string,
+): { readonly whole: string; readonly first: string; readonly index: number; readonly count: number } | undefined {
   const groups = SHARD.exec(path)?.groups;
   if (groups === undefined) return undefined;
   const { stem = '', index = '', count = '', extension = '' } = groups;
   const [at, of] = [Number(index), Number(count)];
-  if (!SHARDED.includes(extension.toLowerCase()) || at < 1 || at > of) return undefined;
-  return { whole: `${stem}${extension}`, index: at, count: of };
+  // A stem that ends in a slash would leave a whole without a name.
+  if (!SHARDED.includes(extension.toLowerCase()) || at < 1 || at > of || stem.endsWith('/')) return undefined;
+  return { whole: `${stem}${extension}`, first: `${stem}-00001-of-${count}${extension}`, index: at, count: of };
 }
 
 export function hasModelExtension(path: string): boolean {
@@ -75,16 +85,25 @@ export function hasModelExtension(path: string): boolean {
   return MODEL_EXTENSIONS.some((extension) => name.length > extension.length && name.endsWith(extension));
 }
 
-/** The outermost directories that carry a mark; the models directory itself is never one model. */
-function modelDirectories(sorted: readonly string[]): Set<string> {
+/** The name without folders and, for files, without extension; none where that is the id itself. */
+export function aliasesOf(id: string): string[] {
+  const name = id.slice(id.lastIndexOf('/') + 1);
+  const extension = MODEL_EXTENSIONS.find((ending) => name.toLowerCase().endsWith(ending));
+  const alias = extension === undefined ? name : name.slice(0, -extension.length);
+  return alias === id || alias === '' ? [] : [alias];
+}
+
+/** Every directory that carries a mark; the models directory itself is never one model. */
+function markedDirectories(paths: readonly string[]): Set<string> {
   const marked = new Set<string>();
-  for (const path of sorted) {
+  for (const path of paths) {
     const slash = path.lastIndexOf('/');
     if (slash > 0 && DIRECTORY_MARKS.includes(path.slice(slash + 1))) marked.add(path.slice(0, slash));
   }
   return marked;
 }
 
+/** The outermost marked directory around `path`. */
 function rootOf(path: string, marked: ReadonlySet<string>): string | undefined {
   for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
     const folder = path.slice(0, slash);
@@ -93,12 +112,20 @@ function rootOf(path: string, marked: ReadonlySet<string>): string | undefined {
   return undefined;
 }
 
-/** The name without folders and, for files, without extension. */
-function aliasesOf(id: string): string[] {
-  const name = id.slice(id.lastIndexOf('/') + 1);
-  const extension = MODEL_EXTENSIONS.find((ending) => name.toLowerCase().endsWith(ending));
-  const alias = extension === undefined ? name : name.slice(0, -extension.length);
-  return alias === id ? [] : [alias];
+function shardSets(paths: readonly string[]): ShardSet[] {
+  const sets = new Map<string, ShardSet>();
+  for (const path of paths) {
+    const shard = shardOf(path);
+    if (shard === undefined) continue;
+    const set = sets.get(shard.first) ?? { whole: shard.whole, first: shard.first, count: shard.count, paths: [] };
+    set.paths.push(path);
+    sets.set(shard.first, set);
+  }
+  return [...sets.values()];
+}
+
+function isWhole(set: ShardSet): boolean {
+  return set.paths.length === set.count;
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
