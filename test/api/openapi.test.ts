@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { serve } from './api-fixture.ts';
+
+interface OpenApi {
+  readonly openapi: string;
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+}
+
+interface Operation {
+  readonly summary?: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: object }>>;
+}
+
+/** Every route of the contract, with its methods. */
+const CONTRACT: Readonly<Record<string, readonly string[]>> = {
+  '/healthz': ['get'],
+  '/readyz': ['get'],
+  '/metrics': ['get'],
+  '/v1/node': ['get'],
+  '/v1/models': ['get'],
+  '/v1/models/{id}': ['get', 'delete'],
+  '/v1/models/{id}/want': ['put', 'delete'],
+  '/v1/models/{id}/pin': ['put', 'delete'],
+  '/v1/models/{id}/verify': ['post'],
+  '/v1/transfers': ['get'],
+  '/v1/peers': ['get'],
+  '/v1/origins': ['get'],
+  '/v1/doctor': ['get'],
+  '/v1/rescan': ['post'],
+  '/v1/events': ['get'],
+};
+
+test('the OpenAPI document describes every route, and every reference in it leads somewhere', async (t) => {
+  const { request } = await serve(t);
+  const document = (await (await request('/openapi.json')).json()) as OpenApi;
+  assert.equal(document.openapi, '3.1.0');
+  assert.equal(document.info.version, '0.1.0');
+  const described = Object.fromEntries(
+    Object.entries(document.paths).map(([path, operations]) => [path, Object.keys(operations).sort()]),
+  );
+  const expected = Object.fromEntries(Object.entries(CONTRACT).map(([path, methods]) => [path, [...methods].sort()]));
+  assert.deepEqual(described, expected);
+  const schemas = Object.keys(document.components.schemas);
+  for (const name of ['Model', 'Node', 'Transfer', 'Peer', 'Origin', 'Problem'])
+    assert.ok(schemas.includes(name), name);
+  const references = JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g);
+  let count = 0;
+  for (const [, reference = ''] of references) {
+    assert.ok(schemas.includes(reference.replace('#/components/schemas/', '')), `${reference} leads nowhere`);
+    count += 1;
+  }
+  assert.ok(count > 20);
+});
+
+test('every operation says what it does, and names every parameter of its path', async (t) => {
+  const { request } = await serve(t);
+  const { paths } = (await (await request('/openapi.json')).json()) as OpenApi;
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const where = `${method} ${path}`;
+      assert.ok(operation.summary !== undefined, `${where} has no summary`);
+      const codes = Object.keys(operation.responses);
+      assert.ok(
+        codes.some((code) => /^2/.test(code)),
+        where,
+      );
+      assert.ok(
+        codes.every((code) => /^([1-5](XX|\d\d)|default)$/.test(code)),
+        `${where}: ${codes.join(' ')}`,
+      );
+      for (const response of Object.values(operation.responses)) assert.equal(typeof response.description, 'string');
+      const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+      assert.deepEqual(
+        declared.map(({ name }) => name),
+        wanted,
+        where,
+      );
+      assert.ok(
+        declared.every(({ required }) => required === true),
+        where,
+      );
+    }
+  }
+});
