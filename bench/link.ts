@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sha256OfFile } from '../test/support/hash-file.ts';
+import { makeSafetensors } from '../test/support/make-safetensors.ts';
+import { TestBed } from '../test/support/test-bed.ts';
+import { type Benchmark, formatTable, median, numberOption, textOption } from './benchmark.ts';
+import { aria2, type Contestant, curlFamily, has, libtorrent, rsync, shoalPeer } from './link/contestants.ts';
+import type { Timing } from './link/timed.ts';
+
+const FILE_NAME = 'bench.safetensors';
+
+/**
+ * One node fetches one file from another over loopback, to a file that does not exist yet; beside it what others use,
+ * in turn within each round, so that a machine that slows down slows all of them.
+ */
+export const benchmark: Benchmark = {
+  summary:
+    'one file from one node to another, beside curl, rsync and others  [--mib 1024] [--runs 3] [--dir DIR] [--only NAME,NAME]',
+
+  missing: () => [
+    ...(has.nginx() && has.command('curl') && has.command('openssl')
+      ? []
+      : ['nginx, curl or openssl is missing: apt-get install nginx-light curl openssl']),
+    ...(has.command('rsync') ? [] : ['rsync is missing: apt-get install rsync']),
+  ],
+
+  async run(args) {
+    const mib = numberOption(args, '--mib', 1024);
+    const runs = numberOption(args, '--runs', 3);
+    // In memory, so that links and programs are measured and not this machine's disk.
+    const under = textOption(args, '--dir', existsSync('/dev/shm') ? '/dev/shm' : tmpdir());
+    const only = textOption(args, '--only', '');
+    await using bed = await TestBed.open({ under });
+    const sourceDirectory = await bed.makeDirectory('source');
+    const made = await makeSafetensors(join(sourceDirectory, FILE_NAME), {
+      seed: 'link',
+      sizeBytes: mib * 2 ** 20,
+      family: 'sdxl',
+    });
+    const course = { bed, sourceDirectory, fileName: FILE_NAME };
+    const wanted = (name: string): boolean => only === '' || only.split(',').some((part) => name.startsWith(part));
+    const all = [
+      ...(wanted('shoal') ? [await shoalPeer(course)] : []),
+      ...(wanted('curl') ? await curlFamily(course) : []),
+      ...(wanted('rsync') ? [await rsync(course)] : []),
+      ...(wanted('aria2') ? (has.command('aria2c') ? [await aria2(course)] : skipped('aria2', 'aria2')) : []),
+      ...(wanted('libtorrent')
+        ? has.libtorrent()
+          ? [libtorrent(course)]
+          : skipped('libtorrent', 'python3-libtorrent')
+        : []),
+    ];
+    const contestants = all.filter(({ name }) => only === '' || only.split(',').includes(name));
+    const timings = new Map<string, Timing[]>(contestants.map(({ name }) => [name, []]));
+    for (let round = 1; round <= runs; round += 1) {
+      for (const { name, fetch } of contestants) {
+        const { file, ...timing } = await fetch();
+        if ((await sha256OfFile(file)) !== made.sha256) throw new Error(`${name} fetched something else`);
+        if (name !== 'shoal') await rm(file);
+        timings.get(name)?.push(timing);
+        console.error(`round ${round}: ${name.padEnd(16)} ${(mib / timing.seconds).toFixed(0)} MiB/s`);
+      }
+    }
+    return conclude(mib, contestants, timings);
+  },
+};
+
+function skipped(name: string, debianPackage: string): Contestant[] {
+  console.error(`without ${name}: apt-get install ${debianPackage} to have it beside`);
+  return [];
+}
+
+function conclude(mib: number, contestants: readonly Contestant[], timings: ReadonlyMap<string, readonly Timing[]>) {
+  const results = contestants.map(({ name, does }) => {
+    const runs = timings.get(name) ?? [];
+    return {
+      name,
+      does,
+      mibPerSecond: mib / median(runs.map((timing) => timing.seconds)),
+      cpuSecondsPerGib: (median(runs.map((timing) => timing.cpuSeconds)) * 1024) / mib,
+    };
+  });
+  const others = results.filter(({ name }) => name !== 'shoal');
+  const best = Math.max(...others.map((result) => result.mibPerSecond));
+  const ours = results.find(({ name }) => name === 'shoal')?.mibPerSecond ?? Number.NaN;
+  const rows = results.map((result) => [
+    result.name,
+    result.mibPerSecond.toFixed(0),
+    (result.mibPerSecond / best).toFixed(2),
+    result.cpuSecondsPerGib.toFixed(2),
+    result.does,
+  ]);
+  console.log(formatTable([['', 'MiB/s', '÷ best', 'CPU s/GiB', ''], ...rows]));
+  return {
+    mib,
+    ratioToBest: Number((ours / best).toFixed(3)),
+    results: Object.fromEntries(
+      results.map(({ name, mibPerSecond, cpuSecondsPerGib }) => [
+        name,
+        { mibPerSecond: Math.round(mibPerSecond), cpuSecondsPerGib: Number(cpuSecondsPerGib.toFixed(2)) },
+      ]),
+    ),
+  };
+}
