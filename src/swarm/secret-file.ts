@@ -1,0 +1,58 @@
+import { chmod, link, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf, ShoalError } from '../util/errors.ts';
+
+const MAX_SECRET_BYTES = 4096;
+
+/**
+ * Reads a file that only its owner may read, or makes it with mode 0600.
+ * @param forbidden permission bits that must not be set
+ * @throws ShoalError `invalid` when others could read it or it is too large
+ */
+export async function loadOrCreateSecret(
+  path: string,
+  make: () => Uint8Array | Promise<Uint8Array>,
+  forbidden: number,
+): Promise<{ content: Uint8Array; created: boolean }> {
+  try {
+    return { content: await readSecret(path, forbidden), created: false };
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const created = await writeNew(path, await make());
+  return { content: await readSecret(path, forbidden), created };
+}
+
+async function readSecret(path: string, forbidden: number): Promise<Uint8Array> {
+  await using file = await open(path, 'r');
+  const { mode, size } = await file.stat();
+  if ((mode & forbidden) !== 0) {
+    throw new ShoalError('invalid', `${path} can be read or changed by others (mode ${(mode & 0o777).toString(8)})`, {
+      remedy: `Run: chmod 600 ${path}`,
+    });
+  }
+  if (size > MAX_SECRET_BYTES) throw new ShoalError('invalid', `${path} is too large to be a key`);
+  return new Uint8Array(await file.readFile());
+}
+
+/** Whole or not at all, and never over another's: a second daemon that starts at the same time must get the same key. */
+async function writeNew(path: string, content: Uint8Array): Promise<boolean> {
+  const temporary = `${path}.${process.pid}.new`;
+  {
+    await using file = await open(temporary, 'w', 0o600);
+    await chmod(temporary, 0o600);
+    await file.writeFile(content);
+    await file.sync();
+  }
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    await stat(path);
+    return false;
+  } finally {
+    await unlink(temporary);
+  }
+}

@@ -1,0 +1,1010 @@
+import { decodeMessage, encodeMessage, MaxLengthError, message, streamMessage } from 'protons-runtime';
+import { alloc as uint8ArrayAlloc } from 'uint8arrays/alloc';
+export var HeadMessage;
+(function (HeadMessage) {
+    let _codec;
+    HeadMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.peerId != null && obj.peerId.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.peerId);
+                }
+                if ((obj.seq != null && obj.seq !== 0)) {
+                    w.uint32(16);
+                    w.uint64Number(obj.seq);
+                }
+                if ((obj.beat != null && obj.beat !== 0)) {
+                    w.uint32(24);
+                    w.uint64Number(obj.beat);
+                }
+                if ((obj.recordHash != null && obj.recordHash.byteLength > 0)) {
+                    w.uint32(34);
+                    w.bytes(obj.recordHash);
+                }
+                if ((obj.freeBytes != null && obj.freeBytes !== 0)) {
+                    w.uint32(40);
+                    w.uint64Number(obj.freeBytes);
+                }
+                if ((obj.issuedAt != null && obj.issuedAt !== 0)) {
+                    w.uint32(48);
+                    w.uint64Number(obj.issuedAt);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    peerId: uint8ArrayAlloc(0),
+                    seq: 0,
+                    beat: 0,
+                    recordHash: uint8ArrayAlloc(0),
+                    freeBytes: 0,
+                    issuedAt: 0
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.peerId = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.seq = reader.uint64Number();
+                            break;
+                        }
+                        case 3: {
+                            obj.beat = reader.uint64Number();
+                            break;
+                        }
+                        case 4: {
+                            obj.recordHash = reader.bytes();
+                            break;
+                        }
+                        case 5: {
+                            obj.freeBytes = reader.uint64Number();
+                            break;
+                        }
+                        case 6: {
+                            obj.issuedAt = reader.uint64Number();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.peerId`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.seq`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.beat`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 4: {
+                            yield {
+                                field: `${prefix}.recordHash`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 5: {
+                            yield {
+                                field: `${prefix}.freeBytes`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 6: {
+                            yield {
+                                field: `${prefix}.issuedAt`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, HeadMessage.codec());
+    }
+    HeadMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, HeadMessage.codec(), opts);
+    }
+    HeadMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, HeadMessage.codec(), opts);
+    }
+    HeadMessage.stream = stream;
+})(HeadMessage || (HeadMessage = {}));
+export var SignedHeadMessage;
+(function (SignedHeadMessage) {
+    let _codec;
+    SignedHeadMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.head != null && obj.head.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.head);
+                }
+                if ((obj.signature != null && obj.signature.byteLength > 0)) {
+                    w.uint32(18);
+                    w.bytes(obj.signature);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    head: uint8ArrayAlloc(0),
+                    signature: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.head = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.signature = reader.bytes();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.head`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.signature`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, SignedHeadMessage.codec());
+    }
+    SignedHeadMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, SignedHeadMessage.codec(), opts);
+    }
+    SignedHeadMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, SignedHeadMessage.codec(), opts);
+    }
+    SignedHeadMessage.stream = stream;
+})(SignedHeadMessage || (SignedHeadMessage = {}));
+export var MetaMessage;
+(function (MetaMessage) {
+    let _codec;
+    MetaMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.name != null && obj.name.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.name);
+                }
+                if (obj.addresses != null && obj.addresses.length > 0) {
+                    for (const value of obj.addresses) {
+                        w.uint32(18);
+                        w.bytes(value);
+                    }
+                }
+                if ((obj.lane != null && obj.lane.byteLength > 0)) {
+                    w.uint32(26);
+                    w.bytes(obj.lane);
+                }
+                if ((obj.api != null && obj.api.byteLength > 0)) {
+                    w.uint32(34);
+                    w.bytes(obj.api);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    name: uint8ArrayAlloc(0),
+                    addresses: [],
+                    lane: uint8ArrayAlloc(0),
+                    api: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.name = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            if (opts.limits?.addresses != null && obj.addresses.length === opts.limits.addresses) {
+                                throw new MaxLengthError('Decode error - repeated field "addresses" had too many elements');
+                            }
+                            obj.addresses.push(reader.bytes());
+                            break;
+                        }
+                        case 3: {
+                            obj.lane = reader.bytes();
+                            break;
+                        }
+                        case 4: {
+                            obj.api = reader.bytes();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const obj = {
+                    addresses: 0
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.name`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            if (opts.limits?.addresses != null && obj.addresses === opts.limits.addresses) {
+                                throw new MaxLengthError('Streaming decode error - repeated field "addresses" had too many elements');
+                            }
+                            yield {
+                                field: `${prefix}.addresses[]`,
+                                index: obj.addresses,
+                                value: reader.bytes()
+                            };
+                            obj.addresses++;
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.lane`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 4: {
+                            yield {
+                                field: `${prefix}.api`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, MetaMessage.codec());
+    }
+    MetaMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, MetaMessage.codec(), opts);
+    }
+    MetaMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, MetaMessage.codec(), opts);
+    }
+    MetaMessage.stream = stream;
+})(MetaMessage || (MetaMessage = {}));
+export var EntryMessage;
+(function (EntryMessage) {
+    let _codec;
+    EntryMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                obj = { ...obj };
+                if (obj.partial != null) {
+                    obj.model = undefined;
+                }
+                if (obj.model != null) {
+                    obj.partial = undefined;
+                }
+                if (obj.model != null) {
+                    w.uint32(10);
+                    ModelEntryMessage.codec().encode(obj.model, w);
+                }
+                if (obj.partial != null) {
+                    w.uint32(18);
+                    PartialEntryMessage.codec().encode(obj.partial, w);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {};
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.model = ModelEntryMessage.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.model
+                            });
+                            break;
+                        }
+                        case 2: {
+                            obj.partial = PartialEntryMessage.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.partial
+                            });
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                if (obj.partial != null) {
+                    delete obj.model;
+                }
+                if (obj.model != null) {
+                    delete obj.partial;
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield* ModelEntryMessage.codec().stream(reader, reader.uint32(), `${prefix}.model`, {
+                                limits: opts.limits?.model
+                            });
+                            break;
+                        }
+                        case 2: {
+                            yield* PartialEntryMessage.codec().stream(reader, reader.uint32(), `${prefix}.partial`, {
+                                limits: opts.limits?.partial
+                            });
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, EntryMessage.codec());
+    }
+    EntryMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, EntryMessage.codec(), opts);
+    }
+    EntryMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, EntryMessage.codec(), opts);
+    }
+    EntryMessage.stream = stream;
+})(EntryMessage || (EntryMessage = {}));
+export var ModelEntryMessage;
+(function (ModelEntryMessage) {
+    let _codec;
+    ModelEntryMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.id != null && obj.id.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.id);
+                }
+                if (obj.aliases != null && obj.aliases.length > 0) {
+                    for (const value of obj.aliases) {
+                        w.uint32(18);
+                        w.bytes(value);
+                    }
+                }
+                if ((obj.digest != null && obj.digest.byteLength > 0)) {
+                    w.uint32(26);
+                    w.bytes(obj.digest);
+                }
+                if (obj.files != null && obj.files.length > 0) {
+                    for (const value of obj.files) {
+                        w.uint32(34);
+                        ModelFileMessage.codec().encode(value, w);
+                    }
+                }
+                if (obj.metadata != null) {
+                    w.uint32(42);
+                    MetadataMessage.codec().encode(obj.metadata, w);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    id: uint8ArrayAlloc(0),
+                    aliases: [],
+                    digest: uint8ArrayAlloc(0),
+                    files: []
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.id = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            if (opts.limits?.aliases != null && obj.aliases.length === opts.limits.aliases) {
+                                throw new MaxLengthError('Decode error - repeated field "aliases" had too many elements');
+                            }
+                            obj.aliases.push(reader.bytes());
+                            break;
+                        }
+                        case 3: {
+                            obj.digest = reader.bytes();
+                            break;
+                        }
+                        case 4: {
+                            if (opts.limits?.files != null && obj.files.length === opts.limits.files) {
+                                throw new MaxLengthError('Decode error - repeated field "files" had too many elements');
+                            }
+                            obj.files.push(ModelFileMessage.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.files$
+                            }));
+                            break;
+                        }
+                        case 5: {
+                            obj.metadata = MetadataMessage.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.metadata
+                            });
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const obj = {
+                    aliases: 0,
+                    files: 0
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.id`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            if (opts.limits?.aliases != null && obj.aliases === opts.limits.aliases) {
+                                throw new MaxLengthError('Streaming decode error - repeated field "aliases" had too many elements');
+                            }
+                            yield {
+                                field: `${prefix}.aliases[]`,
+                                index: obj.aliases,
+                                value: reader.bytes()
+                            };
+                            obj.aliases++;
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.digest`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 4: {
+                            if (opts.limits?.files != null && obj.files === opts.limits.files) {
+                                throw new MaxLengthError('Streaming decode error - repeated field "files" had too many elements');
+                            }
+                            for (const evt of ModelFileMessage.codec().stream(reader, reader.uint32(), `${prefix}.files[]`, {
+                                limits: opts.limits?.files$
+                            })) {
+                                yield {
+                                    ...evt,
+                                    index: obj.files
+                                };
+                            }
+                            obj.files++;
+                            break;
+                        }
+                        case 5: {
+                            yield* MetadataMessage.codec().stream(reader, reader.uint32(), `${prefix}.metadata`, {
+                                limits: opts.limits?.metadata
+                            });
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, ModelEntryMessage.codec());
+    }
+    ModelEntryMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, ModelEntryMessage.codec(), opts);
+    }
+    ModelEntryMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, ModelEntryMessage.codec(), opts);
+    }
+    ModelEntryMessage.stream = stream;
+})(ModelEntryMessage || (ModelEntryMessage = {}));
+export var ModelFileMessage;
+(function (ModelFileMessage) {
+    let _codec;
+    ModelFileMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.path != null && obj.path.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.path);
+                }
+                if ((obj.sizeBytes != null && obj.sizeBytes !== 0)) {
+                    w.uint32(16);
+                    w.uint64Number(obj.sizeBytes);
+                }
+                if ((obj.sha256 != null && obj.sha256.byteLength > 0)) {
+                    w.uint32(26);
+                    w.bytes(obj.sha256);
+                }
+                if ((obj.manifest != null && obj.manifest.byteLength > 0)) {
+                    w.uint32(34);
+                    w.bytes(obj.manifest);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    path: uint8ArrayAlloc(0),
+                    sizeBytes: 0,
+                    sha256: uint8ArrayAlloc(0),
+                    manifest: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.path = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.sizeBytes = reader.uint64Number();
+                            break;
+                        }
+                        case 3: {
+                            obj.sha256 = reader.bytes();
+                            break;
+                        }
+                        case 4: {
+                            obj.manifest = reader.bytes();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.path`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.sizeBytes`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.sha256`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 4: {
+                            yield {
+                                field: `${prefix}.manifest`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, ModelFileMessage.codec());
+    }
+    ModelFileMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, ModelFileMessage.codec(), opts);
+    }
+    ModelFileMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, ModelFileMessage.codec(), opts);
+    }
+    ModelFileMessage.stream = stream;
+})(ModelFileMessage || (ModelFileMessage = {}));
+export var MetadataMessage;
+(function (MetadataMessage) {
+    let _codec;
+    MetadataMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.format != null && obj.format.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.format);
+                }
+                if (obj.architecture != null) {
+                    w.uint32(18);
+                    w.bytes(obj.architecture);
+                }
+                if (obj.family != null) {
+                    w.uint32(26);
+                    w.bytes(obj.family);
+                }
+                if (obj.parameters != null) {
+                    w.uint32(32);
+                    w.uint64Number(obj.parameters);
+                }
+                if (obj.quantisation != null) {
+                    w.uint32(42);
+                    w.bytes(obj.quantisation);
+                }
+                if (obj.contextLength != null) {
+                    w.uint32(48);
+                    w.uint64Number(obj.contextLength);
+                }
+                if (obj.name != null) {
+                    w.uint32(58);
+                    w.bytes(obj.name);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    format: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.format = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.architecture = reader.bytes();
+                            break;
+                        }
+                        case 3: {
+                            obj.family = reader.bytes();
+                            break;
+                        }
+                        case 4: {
+                            obj.parameters = reader.uint64Number();
+                            break;
+                        }
+                        case 5: {
+                            obj.quantisation = reader.bytes();
+                            break;
+                        }
+                        case 6: {
+                            obj.contextLength = reader.uint64Number();
+                            break;
+                        }
+                        case 7: {
+                            obj.name = reader.bytes();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.format`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.architecture`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.family`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 4: {
+                            yield {
+                                field: `${prefix}.parameters`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 5: {
+                            yield {
+                                field: `${prefix}.quantisation`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 6: {
+                            yield {
+                                field: `${prefix}.contextLength`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 7: {
+                            yield {
+                                field: `${prefix}.name`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, MetadataMessage.codec());
+    }
+    MetadataMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, MetadataMessage.codec(), opts);
+    }
+    MetadataMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, MetadataMessage.codec(), opts);
+    }
+    MetadataMessage.stream = stream;
+})(MetadataMessage || (MetadataMessage = {}));
+export var PartialEntryMessage;
+(function (PartialEntryMessage) {
+    let _codec;
+    PartialEntryMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.sha256 != null && obj.sha256.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.sha256);
+                }
+                if ((obj.sizeBytes != null && obj.sizeBytes !== 0)) {
+                    w.uint32(16);
+                    w.uint64Number(obj.sizeBytes);
+                }
+                if ((obj.manifest != null && obj.manifest.byteLength > 0)) {
+                    w.uint32(26);
+                    w.bytes(obj.manifest);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    sha256: uint8ArrayAlloc(0),
+                    sizeBytes: 0,
+                    manifest: uint8ArrayAlloc(0)
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.sha256 = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.sizeBytes = reader.uint64Number();
+                            break;
+                        }
+                        case 3: {
+                            obj.manifest = reader.bytes();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.sha256`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.sizeBytes`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 3: {
+                            yield {
+                                field: `${prefix}.manifest`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, PartialEntryMessage.codec());
+    }
+    PartialEntryMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, PartialEntryMessage.codec(), opts);
+    }
+    PartialEntryMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, PartialEntryMessage.codec(), opts);
+    }
+    PartialEntryMessage.stream = stream;
+})(PartialEntryMessage || (PartialEntryMessage = {}));
