@@ -1,45 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { silentLog } from '../../src/util/log.ts';
 import { SystemdNotifier, systemdOptions } from '../../src/util/systemd.ts';
 import { Vitals } from '../../src/util/vitals.ts';
-import { endProcess, spawnOwned } from '../support/child-process.ts';
 import { TestBed } from '../support/test-bed.ts';
 import { delay, eventually } from '../support/wait.ts';
+import { listenForNotifications, needsNotify } from './notify-socket.ts';
 
-const PYTHON = ['/usr/bin/python3', '/usr/local/bin/python3'].find((path) => existsSync(path));
-const skip =
-  PYTHON === undefined || !existsSync('/usr/bin/systemd-notify') ? 'python3 or systemd-notify is missing' : false;
-
-/** A real datagram socket, as systemd would listen on; what arrives is collected without the barriers. */
-async function listen(context: TestContext): Promise<{ socket: string; messages: string[] }> {
-  const bed = await TestBed.open({ context });
-  const socket = join(bed.directory, 'notify.sock');
-  const receiver = spawnOwned([PYTHON!, join(import.meta.dirname, 'notify-receiver.py'), socket], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  bed.own({
-    async [Symbol.asyncDispose]() {
-      await endProcess(receiver, 1_000);
-    },
-  });
-  const messages: string[] = [];
-  let listening = false;
-  createInterface({ input: receiver.child.stdout as Readable }).on('line', (line) => {
-    const { message } = JSON.parse(line) as { message?: string };
-    listening = true;
-    if (message !== undefined && message !== 'BARRIER=1') messages.push(message.trim());
-  });
-  await eventually('the receiver listens', () => listening);
-  return { socket, messages };
-}
-
-test('systemd hears that the daemon is ready, how it fares and that it ends, in this order', { skip }, async (t) => {
-  const { socket, messages } = await listen(t);
+test('systemd hears that the daemon is ready, how it fares and that it ends, in this order', {
+  skip: needsNotify,
+}, async (t) => {
+  const { socket, messages } = await listenForNotifications(await TestBed.open({ context: t }));
   const notifier = new SystemdNotifier({ socket }, { log: silentLog });
   const sent = [
     notifier.status('3 models,\n1 coming'),
@@ -55,7 +26,7 @@ test('systemd hears that the daemon is ready, how it fares and that it ends, in 
 test('the watchdog is fed while the loops live, not when one falls silent, and again when it is back', {
   skip,
 }, async (t) => {
-  const { socket, messages } = await listen(t);
+  const { socket, messages } = await listenForNotifications(await TestBed.open({ context: t }));
   let nowMs = 0;
   const vitals = new Vitals({ clock: { now: () => nowMs, monotonic: () => nowMs, sleep: () => Promise.resolve() } });
   const scanner = vitals.watch('scanner', 1_000);
@@ -83,8 +54,10 @@ test('the watchdog is fed while the loops live, not when one falls silent, and a
   assert.ok(messages.every((message) => message === 'WATCHDOG=1'));
 });
 
-test('a probe that never answers does not feed the watchdog and does not stop it from ending', { skip }, async (t) => {
-  const { socket, messages } = await listen(t);
+test('a probe that never answers does not feed the watchdog and does not stop it from ending', {
+  skip: needsNotify,
+}, async (t) => {
+  const { socket, messages } = await listenForNotifications(await TestBed.open({ context: t }));
   const notifier = new SystemdNotifier({ socket, watchdogMs: 100 }, { log: silentLog });
   const controller = new AbortController();
   const hang = (signal: AbortSignal): Promise<void> =>

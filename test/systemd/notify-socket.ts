@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { endProcess, spawnOwned } from '../support/child-process.ts';
+import type { TestBed } from '../support/test-bed.ts';
+import { eventually } from '../support/wait.ts';
+
+const PYTHON = ['/usr/bin/python3', '/usr/local/bin/python3'].find((path) => existsSync(path)) ?? '';
+
+export const needsNotify: string | false =
+  PYTHON === '' || !existsSync('/usr/bin/systemd-notify') ? 'python3 or systemd-notify is missing' : false;
+
+/** A real datagram socket, as systemd would listen on; what arrives is collected without the barriers. */
+export async function listenForNotifications(bed: TestBed): Promise<{ socket: string; messages: string[] }> {
+  const socket = join(bed.directory, 'notify.sock');
+  const receiver = spawnOwned([PYTHON, join(import.meta.dirname, 'notify-receiver.py'), socket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  bed.own({
+    async [Symbol.asyncDispose]() {
+      await endProcess(receiver, 1_000);
+    },
+  });
+  const messages: string[] = [];
+  let listening = false;
+  createInterface({ input: receiver.child.stdout as Readable }).on('line', (line) => {
+    const { message } = JSON.parse(line) as { message?: string };
+    listening = true;
+    if (message !== undefined && message !== 'BARRIER=1') messages.push(message.trim());
+  });
+  await eventually('the receiver listens', () => listening);
+  return { socket, messages };
+}
