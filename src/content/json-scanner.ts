@@ -56,8 +56,9 @@ export class JsonScanner {
 
   /** A whole number from 0 to 2^53 − 1. */
   count(): number {
-    const value = Number(this.#word());
-    if (!Number.isSafeInteger(value) || value < 0) throw this.#invalid('a number that counts nothing');
+    const word = this.#word();
+    const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
+    if (!Number.isSafeInteger(value)) throw this.#invalid('a number that counts nothing');
     return value;
   }
 
@@ -139,7 +140,7 @@ function isSpace(byte: number | undefined): boolean {
 /** Digits, letters, sign and point: numbers, `true`, `false`, `null`. */
 function isWord(byte: number | undefined): boolean {
   if (byte === undefined) return false;
-  return (
-    (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x45 || (byte >= 0x2b && byte <= 0x2e)
-  );
+  const isDigit = byte >= 0x30 && byte <= 0x39;
+  const isLetter = (byte >= 0x61 && byte <= 0x7a) || byte === 0x45;
+  return isDigit || isLetter || byte === 0x2b || byte === 0x2d || byte === 0x2e;
 }
