@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ModelView } from '../flows/views.ts';
 
 /** Files between two rests: about a millisecond of work. */
-const FILES_PER_CHUNK = 500;
+const FILES_PER_CHUNK = 200;
 
 /**
  * `{"models": […]}` in chunks, with a rest after each: a list of 10,000 models keeps no other request waiting, and a

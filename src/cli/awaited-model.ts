@@ -22,7 +22,7 @@ export type Verdict =
   | { readonly kind: 'failed'; readonly error: ShoalError };
 
 /** The daemon clears the trouble of an earlier attempt when it starts the new one; give it the time to. */
-const OLD_TROUBLE_MS = 2_000;
+const OLD_TROUBLE_MS = 1_500;
 /** A daemon that has just been started learns again what the others have. */
 const UNKNOWN_MAX_MS = 60_000;
 

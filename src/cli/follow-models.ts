@@ -9,7 +9,7 @@ import { describeError } from './output.ts';
 import type { Progress, ProgressState } from './progress.ts';
 
 /** Events tell at once; the poll finds what an event that was missed would have told. */
-const POLL_MS = 2_000;
+const POLL_MS = 1_000;
 const RECONNECT_MS = 500;
 /** A daemon that restarts is back long before. */
 const AWAY_MAX_MS = 60_000;

@@ -43,13 +43,15 @@ class ProgressBar implements Progress {
   }
 
   note(text: string): void {
-    if (this.#shown === undefined) this.#out.line(text);
-    else this.#shown.bars.log(`${printable(text)}\n`);
+    if (this.#shown === undefined) {
+      this.#out.line(text);
+      return;
+    }
+    this.#shown.bars.log(`${printable(text)}\n`);
+    this.#shown.bars.update(); // it would wait for the next drawing, and get lost if there is none
   }
 
   [Symbol.dispose](): void {
-    // One last time, so that notes that wait for the next drawing are not lost.
-    this.#shown?.bars.update();
     this.#shown?.bars.stop();
   }
 

@@ -247,14 +247,17 @@ test('10,000 models are listed without keeping others waiting', async (t) => {
   const list = request('/v1/models').then((response) => response.text());
   const listed = list.then(() => 'listed' as const);
   let worstMs = 0;
+  let answered = 0;
   for (let first = await health(request); first !== 'listed'; first = await Promise.race([listed, health(request)])) {
     worstMs = Math.max(worstMs, first);
+    answered += 1;
   }
   const { models } = JSON.parse(await list) as { models: ModelView[] };
   assert.equal(models.length, 10_001);
   assert.equal(models.at(-1)?.files.length, 50_000);
-  assert.ok(worstMs < 200, `health took ${worstMs} ms beside the list`);
-  t.diagnostic(`slowest answer beside the list: ${worstMs.toFixed(1)} ms`);
+  // In one piece, the list would let one answer through at most.
+  assert.ok(answered >= 5, `${answered} answers beside the list`);
+  t.diagnostic(`${answered} answers beside the list, the slowest after ${worstMs.toFixed(1)} ms`);
 });
 
 test('the verification is told as the schema says', async (t) => {
