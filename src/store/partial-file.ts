@@ -39,7 +39,8 @@ export function openPartial(dir: string, sha256: string, sizeBytes: number): Par
     fd,
     write(bytes, position) {
       let written = 0;
-      while (written < bytes.length) written += writeSync(fd, bytes, written, bytes.length - written, position + written);
+      while (written < bytes.length)
+        written += writeSync(fd, bytes, written, bytes.length - written, position + written);
     },
     markHave(index) {
       const entry = Buffer.alloc(HAVE_BYTES);
@@ -80,11 +81,7 @@ export function recheckPartial(dir: string, manifest: Manifest, blake3: Blake3En
 }
 
 /** The same piece by piece, yielding the bytes just read, so that a worker can do other work in between. */
-export function* recheckSteps(
-  dir: string,
-  manifest: Manifest,
-  blake3: Blake3Engine,
-): Generator<number, Bitfield> {
+export function* recheckSteps(dir: string, manifest: Manifest, blake3: Blake3Engine): Generator<number, Bitfield> {
   const geometry = geometryOf(manifest.sizeBytes);
   const claimed = readHave(dir, manifest.sha256, geometry.pieceCount);
   const sound = new Bitfield(geometry.pieceCount);
@@ -109,4 +106,3 @@ export function* recheckSteps(
   }
   return sound;
 }
-
