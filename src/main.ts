@@ -1,4 +1,3 @@
-import packageJson from '../package.json' with { type: 'json' };
 import type { PublishParts } from './cli/commands/publish.ts';
 import { exitCodeOf } from './cli/exit-codes.ts';
 import { onInterrupt } from './cli/interrupt.ts';
@@ -6,6 +5,8 @@ import { describeError, ProcessOutput } from './cli/output.ts';
 import { type LocalCommands, runProgram } from './cli/program.ts';
 import { parseWorkers } from './config/values.ts';
 import { clientSettings, loadDaemonConfig } from './config.ts';
+import { messageOf, ShoalError } from './util/errors.ts';
+import { version } from './util/version.ts';
 
 /** argv → command. What a command needs is loaded when it runs: client commands load no libp2p and no store. */
 const client = clientSettings();
@@ -22,7 +23,7 @@ const local: LocalCommands = {
     const { publish } = await import('./store/publish.ts');
     const { signal, release } = onInterrupt();
     try {
-      const hashWorkers = options.workers === undefined ? {} : { hashWorkers: parseWorkers(options.workers) };
+      const hashWorkers = options.workers === undefined ? {} : { hashWorkers: workersFlag(options.workers) };
       const work: PublishParts['publish'] = (onProgress, until) =>
         publish(directory, { ...hashWorkers, onProgress }, until);
       return await publishCommand(directory, { publish: work, out }, signal);
@@ -37,8 +38,16 @@ const local: LocalCommands = {
   },
 };
 
+function workersFlag(text: string): number {
+  try {
+    return parseWorkers(text);
+  } catch (error) {
+    throw new ShoalError('invalid', `--workers: ${messageOf(error)}`, { cause: error, remedy: 'Write 1 to 64.' });
+  }
+}
+
 try {
-  process.exitCode = await runProgram(process.argv.slice(2), { version: packageJson.version, client, local });
+  process.exitCode = await runProgram(process.argv.slice(2), { version, client, local });
 } catch (error) {
   out.line(`shoal: ${describeError(error)}`);
   process.exitCode = exitCodeOf(error);

@@ -114,7 +114,8 @@ export function describeProgress(state: ProgressState): string {
   const parts = [`${share}% of ${formatBytes(state.bytesTotal)}`];
   if (state.state !== 'fetching') parts.push(state.state);
   if (state.bytesPerSecond > 0) parts.push(`${formatBytes(state.bytesPerSecond)}/s`);
-  if (state.etaMs !== undefined) parts.push(`${formatDuration(state.etaMs)} left`);
+  if (state.etaMs !== undefined && state.bytesDone < state.bytesTotal)
+    parts.push(`${formatDuration(state.etaMs)} left`);
   if (state.sources > 0) parts.push(`${state.sources} source${state.sources === 1 ? '' : 's'}`);
   return parts.join(', ');
 }

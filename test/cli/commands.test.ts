@@ -158,6 +158,7 @@ test('mistakes on the command line are exit code 2, with what was meant', async 
     [['daemon', '--api', '0.0.0.0:0'], /there is no token\. Set SHOAL_TOKEN/],
     [['daemon', '--config', '/nowhere'], /cannot read the settings in \/nowhere/],
     [['publish'], /missing required argument 'DIR'/],
+    [['publish', '/tmp', '--workers', 'all'], /--workers: "all" is not a number of threads\. Write 1 to 64\./],
   ];
   for (const [args, expected] of cases) {
     const result = await runShoal(args);
@@ -233,4 +234,24 @@ test('Ctrl-C is exit code 130', async (t) => {
   void began.promise.then(() => interrupt.abort());
   const result = await runShoal(['verify', 'm'], { api: api.url, signal: interrupt.signal });
   assert.deepEqual([result.code, result.stderr], [130, 'Interrupted.\n']);
+});
+
+test('a fleet key goes to standard output, a new one each time', async () => {
+  const [one, two] = [await runShoal(['fleet-key']), await runShoal(['fleet-key'])];
+  assert.match(one.stdout, /^\/key\/swarm\/psk\/1\.0\.0\/\n\/base16\/\n[0-9a-f]{64}\n$/);
+  assert.notEqual(one.stdout, two.stdout);
+  assert.deepEqual([one.code, one.stderr], [0, '']);
+});
+
+test('publish hashes what changed and says so', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'shoal-publish-'));
+  t.after(() => rm(dir, { recursive: true }));
+  await writeFile(join(dir, 'm.gguf'), Buffer.alloc(100_000, 7));
+  const first = await runShoal(['publish', dir]);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /: 1 model, 98 KiB, 1 file hashed\n$/);
+  assert.match((await runShoal(['publish', dir])).stderr, /nothing had changed\n$/);
+  const nowhere = await runShoal(['publish', join(dir, 'nowhere')]);
+  assert.equal(nowhere.code, 3);
+  assert.match(oneLine(nowhere), /is no directory/);
 });

@@ -40,12 +40,16 @@ export async function publishCommand(directory: string, parts: PublishParts, sig
         sources: 0,
       });
     }, signal);
-    const hashed = result.hashedFiles === 0 ? 'nothing had changed' : `${result.hashedFiles} files hashed`;
-    progress.note(`${directory}: ${result.models} models, ${formatBytes(result.bytes)}, ${hashed}`);
+    const hashed = result.hashedFiles === 0 ? 'nothing had changed' : `${counted(result.hashedFiles, 'file')} hashed`;
+    progress.note(`${directory}: ${counted(result.models, 'model')}, ${formatBytes(result.bytes)}, ${hashed}`);
     return EXIT.done;
   } catch (error) {
     if (!signal.aborted) throw error;
     out.line('Interrupted. What has been hashed is kept: run it again to go on.');
     return EXIT.interrupted;
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
