@@ -20,24 +20,24 @@ export function blobCid(sha256: Sha256): string {
   return CID.createV1(RAW, Digest.create(SHA2_256, Uint8Array.from(Buffer.from(sha256, 'hex')))).toString();
 }
 
-/** Accepts exactly what `manifestCid` makes. @throws ShoalError `invalid` */
+/**
+ * Accepts exactly what `manifestCid` makes, so that the text is safe as a file name, too.
+ * @throws ShoalError `invalid`
+ */
 export function parseManifestCid(text: string): string {
-  const cid = text.length > 128 ? undefined : parse(text);
-  if (
-    cid?.version !== 1 ||
-    cid.code !== PROTOBUF ||
-    cid.multihash.code !== BLAKE3 ||
-    cid.multihash.size !== BLAKE3_BYTES ||
-    cid.toString() !== text
-  ) {
-    throw new ShoalError('invalid', `"${text.slice(0, 128)}" is not the CID of a manifest`);
+  if (!/^b[a-z2-7]{58}$/.test(text) || canonicalOf(text) !== text) {
+    throw new ShoalError('invalid', `${JSON.stringify(text.slice(0, 128))} is not the CID of a manifest`);
   }
   return text;
 }
 
-function parse(text: string): CID | undefined {
+function canonicalOf(text: string): string | undefined {
   try {
-    return CID.parse(text);
+    const { version, code, multihash } = CID.parse(text);
+    if (version !== 1 || code !== PROTOBUF || multihash.code !== BLAKE3 || multihash.size !== BLAKE3_BYTES)
+      return undefined;
+    // Made anew: a parsed CID gives back the text that it came from, whatever its spelling.
+    return CID.createV1(PROTOBUF, Digest.create(BLAKE3, multihash.digest)).toString();
   } catch {
     return undefined;
   }
