@@ -109,8 +109,8 @@ export interface Tasks {
   readonly 'copy-file': { order: CopyOrder; result: CopyResult };
 }
 
-/** `held`: verified, but in scratch: the main thread decides whether it is still needed. */
 export interface PieceResult {
+  /** False for a verified piece that another task had written before. */
   readonly written: boolean;
 }
 
@@ -146,6 +146,7 @@ export type TaskFact =
   | { readonly kind: 'progress'; readonly bytes: number }
   | { readonly kind: 'consumed'; readonly buffer: ArrayBuffer }
   | { readonly kind: 'slice'; readonly buffer: ArrayBuffer; readonly length: number }
+  /** Verified, but in scratch: the main thread decides whether it is still needed. */
   | { readonly kind: 'held' };
 
 export type Fact =

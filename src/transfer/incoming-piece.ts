@@ -54,7 +54,7 @@ export class IncomingPiece {
     this.#cancelled = true;
     this.#task.cancel();
     if (this.#buffer === undefined) return;
-    this.#pool.giveBack(this.#buffer);
+    this.#pool.release(this.#buffer);
     this.#buffer = undefined;
     this.#filled = 0;
   }

@@ -7,7 +7,7 @@ import type { Task, WorkerThread } from './worker-thread.ts';
 import { WriteGate } from './write-gate.ts';
 
 export type PieceTaskKind = 'receive' | 'fetch-http' | 'fetch-file';
-type PieceTaskOrder<K extends PieceTaskKind> = Extract<TaskOrder, { kind: K }>;
+export type PieceTaskOrder<K extends PieceTaskKind> = Extract<TaskOrder, { kind: K }>;
 
 interface Writer {
   readonly gate: WriteGate;

@@ -126,10 +126,13 @@ export class WorkerThread {
   #control(task: number, control: Control, transfer: readonly ArrayBuffer[]): void {
     const running = this.#running.get(task);
     if (this.#worker === undefined || running === undefined) {
-      if (control.kind === 'chunk') this.#pool.giveBack(control.buffer);
+      if (control.kind === 'chunk') this.#pool.release(control.buffer);
       return;
     }
-    if (control.kind === 'chunk') running.lentBuffers += 1;
+    if (control.kind === 'chunk') {
+      running.lentBuffers += 1;
+      this.#pool.handedOver();
+    }
     post(this.#worker, { kind: 'control', task, control }, transfer);
   }
 
@@ -159,7 +162,7 @@ export class WorkerThread {
       case 'fact':
         if (fact.fact.kind === 'consumed') {
           if (running !== undefined) running.lentBuffers -= 1;
-          this.#pool.giveBack(fact.fact.buffer);
+          this.#pool.cameBack(fact.fact.buffer);
         }
         running?.onFact(fact.fact);
         return;

@@ -47,7 +47,7 @@ test('pieces that arrive in chunks of any size are verified, written and logged'
   await open.close();
   for (const piece of blob.pieces()) assert.deepEqual(await blob.written(dir, piece), Buffer.from(blob.bytesOf(piece)));
   assert.deepEqual((await blob.have(dir)).toSorted(), [0, 1, 2, 3]);
-  assert.equal(plane.pool.lent, 0);
+  assert.equal(plane.pool.underWay, 0);
 });
 
 test('a piece that does not match its hash, or has another length, is refused and not logged', async () => {
@@ -72,7 +72,7 @@ test('a piece that does not match its hash, or has another length, is refused an
   await good.ended;
   assert.deepEqual(await blob.have(dir), [1]);
   await open.close();
-  assert.equal(plane.pool.lent, 0);
+  assert.equal(plane.pool.underWay, 0);
 });
 
 test('two copies of a piece under way at once never spoil each other', async () => {
@@ -127,7 +127,7 @@ test('a cancelled piece frees its place at once, and nothing of it is written af
   assert.deepEqual(await next.ended, { written: true });
   assert.deepEqual(await blob.written(dir, piece), Buffer.from(blob.bytesOf(piece)));
   await open.close();
-  assert.equal(plane.pool.lent, 0);
+  assert.equal(plane.pool.underWay, 0);
 });
 
 test('a served file is read in slices, and not at all once it differs from its stamp', async () => {

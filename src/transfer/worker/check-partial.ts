@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
+import type { Bitfield } from '../../content/bitfield.ts';
+import type { Blake3Engine } from '../../content/blake3.ts';
+import type { Manifest } from '../../content/manifest.ts';
+import { recheckSteps } from '../../store/partial-file.ts';
 import { breathe, Progress, type TaskContext } from './task.ts';
 
 const STEP_BYTES = 1024 * 1024;
@@ -21,5 +25,27 @@ export async function sha256OfFile(path: string, context: TaskContext): Promise<
     }
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Which of the pieces that a partial's have log claims match their hash. */
+export async function recheck(
+  dir: string,
+  manifest: Manifest,
+  blake3: Blake3Engine,
+  context: TaskContext,
+): Promise<Bitfield> {
+  const progress = new Progress(context);
+  const steps = recheckSteps(dir, manifest, blake3);
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      progress.add(step.value);
+      await breathe(context.signal);
+    }
+  } finally {
+    // Closes the file when the check was cancelled.
+    steps.return(undefined as never);
   }
 }

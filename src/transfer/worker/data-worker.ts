@@ -1,9 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadBlake3 } from '../../content/blake3.ts';
-import { recheckPartial } from '../../store/partial-file.ts';
 import type { Fact, Order, PieceOrder, PieceResult, ResultOf, TaskKind, TaskOrder } from '../data-orders.ts';
 import { BlobTable } from './blob-table.ts';
-import { sha256OfFile } from './check-partial.ts';
+import { recheck, sha256OfFile } from './check-partial.ts';
 import { copyFile } from './copy-file.ts';
 import { FdCache } from './fd-cache.ts';
 import { readOriginDocument, readOriginPiece } from './fetch-file.ts';
@@ -80,7 +79,7 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
       await serveFile(order, files, context);
       return undefined;
     case 'recheck':
-      return { bitfield: recheckPartial(order.partial.dir, order.manifest, blake3).toBytes() };
+      return { bitfield: (await recheck(order.partial.dir, order.manifest, blake3, context)).toBytes() };
     case 'sha256':
       return await sha256OfFile(order.path, context);
     case 'http-document': {

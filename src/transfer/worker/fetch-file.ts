@@ -30,6 +30,10 @@ export async function readOriginPiece(
       progress.add(read);
       await breathe(context.signal);
     }
+  } catch (error) {
+    // After an error the descriptor may be dead for good, as NFS's stale handles are.
+    files.forget(order.path);
+    throw error;
   } finally {
     file.release();
     progress.flush();

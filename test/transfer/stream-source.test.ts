@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Stream } from '@libp2p/interface';
+import { stampOf } from '../../src/store/file-stamp.ts';
+import { RateLimiter } from '../../src/transfer/bandwidth.ts';
+import { DataPlane } from '../../src/transfer/data-plane.ts';
+import { PieceServer } from '../../src/transfer/piece-server.ts';
+import { type Availability, everything, type PieceSource } from '../../src/transfer/piece-source.ts';
+import { PieceStreams } from '../../src/transfer/piece-streams.ts';
+import type { ServedBlob } from '../../src/transfer/serving.ts';
+import { StreamSourceOpener } from '../../src/transfer/stream-source.ts';
+import { systemClock } from '../../src/util/clock.ts';
+import { codeOf } from '../../src/util/errors.ts';
+import { silentLog } from '../../src/util/log.ts';
+import { Metrics } from '../../src/util/metrics.ts';
+import { delay } from '../support/wait.ts';
+import { testPieceSource } from './piece-source.conformance.ts';
+import { TestBlob, TestFolder } from './support/blob.ts';
+import { cheat, type Trick } from './support/hostile-server.ts';
+import { SwarmPair } from './support/swarm-pair.ts';
+
+const never = new AbortController().signal;
+
+/** A served blob, an honest server for it, and a client. */
+class StreamBench implements AsyncDisposable {
+  readonly blob: TestBlob;
+  readonly dir: string;
+  readonly plane: DataPlane;
+  readonly pair: SwarmPair;
+  readonly server: PieceServer;
+  readonly streams: PieceStreams;
+  readonly limiter = new RateLimiter({ bytesPerSecond: Infinity }, { clock: systemClock });
+  readonly changed: string[] = [];
+  served: ServedBlob | undefined;
+  trick: Trick | undefined;
+  readonly #cheated: Stream[] = [];
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    parts: { blob: TestBlob; dir: string; plane: DataPlane; pair: SwarmPair },
+    stack: AsyncDisposableStack,
+  ) {
+    const { plane, pair } = parts;
+    this.blob = parts.blob;
+    this.dir = parts.dir;
+    this.plane = plane;
+    this.pair = pair;
+    this.server = stack.use(
+      new PieceServer({
+        plane,
+        locate: (sha256) => (sha256 === this.blob.sha256 ? this.served : undefined),
+        onChanged: ({ path }) => this.changed.push(path),
+        limiter: this.limiter,
+        metrics: new Metrics(),
+        log: silentLog,
+      }),
+    );
+    this.streams = stack.use(new PieceStreams({ open: pair.open, pool: plane.pool }));
+    pair.serve = (stream, peerId) => {
+      if (this.trick === undefined) return this.server.handle(stream, peerId);
+      this.#cheated.push(stream);
+      cheat(stream, this.blob, this.trick);
+    };
+    this.#stack = stack;
+  }
+
+  static async make(options: { seed: string; sizeBytes?: number }): Promise<StreamBench> {
+    const stack = new AsyncDisposableStack();
+    const folder = stack.use(await TestFolder.make());
+    const plane = stack.use(new DataPlane({ workers: 1 }, { log: silentLog }));
+    const blob = await TestBlob.make(options);
+    const dir = await folder.folder('partial');
+    const bench = await StreamBench.around({ plane, blob, folder, dir }, stack);
+    return bench;
+  }
+
+  static async around(
+    parts: { plane: DataPlane; blob: TestBlob; folder: TestFolder; dir: string },
+    stack = new AsyncDisposableStack(),
+  ): Promise<StreamBench> {
+    const { plane, blob, folder, dir } = parts;
+    const pair = stack.use(await SwarmPair.start());
+    const bench = new StreamBench({ blob, dir, plane, pair }, stack);
+    const path = join(folder.path, 'served.bin');
+    await writeFile(path, blob.bytes);
+    bench.served = { kind: 'file', path, stamp: stampOf(await stat(path, { bigint: true })) };
+    return bench;
+  }
+
+  /** From now on the server is honest. */
+  heal(): void {
+    this.trick = undefined;
+    for (const stream of this.#cheated.splice(0)) stream.abort(new Error('healed'));
+  }
+
+  async open(availability: Availability = everything): Promise<PieceSource> {
+    const options = { peerId: this.pair.serverId, availability };
+    const opener = new StreamSourceOpener(options, { streams: this.streams, plane: this.plane });
+    return await opener.open(this.blob.target(this.dir), never);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+testPieceSource({
+  name: 'peer',
+  codes: { corrupt: ['piece-corrupt'], short: ['source-lied'], long: ['source-lied'], gone: ['source-gone'] },
+  async make(parts) {
+    const bench = await StreamBench.around(parts);
+    const tricks = { corrupt: 'corrupt', short: 'short', long: 'long', stall: 'half', gone: 'resets' } as const;
+    return {
+      open: () => bench.open(),
+      fault: (fault) => {
+        bench.trick = tricks[fault];
+        return Promise.resolve();
+      },
+      heal: async () => {
+        bench.heal();
+        await delay(20);
+      },
+      [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose](),
+    };
+  },
+});
+
+for (const trick of ['short-next', 'wrong-id', 'garbage', 'endless', 'long', 'short'] as const) {
+  test(`peer: a server that sends ${trick} is called a liar, and the others on its stream are not blamed twice`, async () => {
+    await using bench = await StreamBench.make({ seed: trick });
+    bench.trick = trick;
+    const source = await bench.open();
+    const fetches = bench.blob.pieces().map((piece) => source.fetch(piece, () => undefined, never));
+    const codes = (await Promise.allSettled(fetches)).map((result) =>
+      result.status === 'rejected' ? codeOf(result.reason) : 'ok',
+    );
+    assert.equal(codes.filter((code) => code === 'source-lied').length, 1, codes.join(' '));
+    assert.ok(
+      codes.every((code) => ['source-lied', 'source-gone', 'ok'].includes(code)),
+      codes.join(' '),
+    );
+    await source.close();
+    bench.heal();
+    await delay(20);
+    const again = await bench.open();
+    await Promise.all(bench.blob.pieces().map((piece) => again.fetch(piece, () => undefined, never)));
+    await again.close();
+    assert.equal(bench.plane.pool.underWay, 0);
+  });
+}
+
+test('peer: bytes after the last piece are a lie that the next piece hears of', async () => {
+  await using bench = await StreamBench.make({ seed: 'afterwards' });
+  bench.trick = 'endless';
+  const source = await bench.open();
+  await source.fetch(bench.blob.piece(0), () => undefined, never);
+  await delay(50);
+  await assert.rejects(
+    source.fetch(bench.blob.piece(1), () => undefined, never),
+    (error) => codeOf(error) === 'source-lied',
+  );
+  await source.close();
+});
+
+test('peer: who claims a piece and does not give it is a liar only if it still claims it a moment later', async () => {
+  await using bench = await StreamBench.make({ seed: 'denies' });
+  bench.trick = 'denies';
+  const claims = new Set([0, 1]);
+  const availability: Availability = {
+    complete: false,
+    has: (index) => claims.has(index),
+    onChange: () => () => undefined,
+  };
+  const source = await bench.open(availability);
+  const fetches = [0, 1].map((index) => source.fetch(bench.blob.piece(index), () => undefined, never));
+  const settled = Promise.allSettled(fetches);
+  claims.delete(1);
+  const codes = (await settled).map((result) => (result.status === 'rejected' ? codeOf(result.reason) : 'ok'));
+  assert.deepEqual(codes, ['source-lied', 'source-gone']);
+  await source.close();
+});
+
+test('peer: a partial is served as far as it goes, also while it is being installed under its final name', async () => {
+  await using bench = await StreamBench.make({ seed: 'partial' });
+  const { served, blob } = bench;
+  assert.ok(served?.kind === 'file');
+  const { path, stamp } = served;
+  const have = new Set([0, 3]);
+  bench.served = { kind: 'partial', path, sizeBytes: blob.bytes.length, have };
+  const source = await bench.open();
+  await source.fetch(blob.piece(3), () => undefined, never);
+  bench.served = { kind: 'partial', path: `${path}.moved`, sizeBytes: blob.bytes.length, have };
+  const fetch = source.fetch(blob.piece(0), () => undefined, never);
+  setImmediate(() => (bench.served = { kind: 'file', path, stamp }));
+  await fetch;
+  assert.deepEqual(bench.changed, []);
+  await source.close();
+});
+
+test('peer: a file that was edited is not served, and its owner hears of it', async () => {
+  await using bench = await StreamBench.make({ seed: 'edited' });
+  const { served } = bench;
+  assert.ok(served?.kind === 'file');
+  await writeFile(served.path, new Uint8Array(bench.blob.bytes.length));
+  const source = await bench.open();
+  await assert.rejects(
+    source.fetch(bench.blob.piece(0), () => undefined, never),
+    (error) => codeOf(error) === 'source-gone',
+  );
+  assert.deepEqual(bench.changed, [served.path]);
+  await source.close();
+});
+
+test('peer: one stream carries all blobs and stays for the next', async () => {
+  await using bench = await StreamBench.make({ seed: 'shared' });
+  const sources = await Promise.all([bench.open(), bench.open(), bench.open()]);
+  await Promise.all(sources.map((source, index) => source.fetch(bench.blob.piece(index), () => undefined, never)));
+  await Promise.all(sources.map((source) => source.close()));
+  const later = await bench.open();
+  await later.fetch(bench.blob.piece(3), () => undefined, never);
+  await later.close();
+  assert.equal(bench.pair.streamsServed, 1);
+});
+
+test('peer: an upload limit holds, and bytes still flow all the time', async () => {
+  await using bench = await StreamBench.make({ seed: 'limit' });
+  bench.limiter.setRate(1_000_000);
+  const source = await bench.open();
+  const startMs = performance.now();
+  let lastMs = startMs;
+  let longestMs = 0;
+  await Promise.all(
+    [0, 1, 2].map((index) =>
+      source.fetch(
+        bench.blob.piece(index),
+        () => {
+          longestMs = Math.max(longestMs, performance.now() - lastMs);
+          lastMs = performance.now();
+        },
+        never,
+      ),
+    ),
+  );
+  const ms = performance.now() - startMs;
+  assert.ok(ms > 400 && ms < 1500, `${ms} ms for 786,432 bytes at 1 MB/s`);
+  assert.ok(longestMs < 400, `${longestMs} ms without a byte`);
+  await source.close();
+});
+
+test('peer: a peer that cannot be reached is gone', async () => {
+  await using bench = await StreamBench.make({ seed: 'unreachable' });
+  await bench.pair.server.stop();
+  await assert.rejects(bench.open(), (error) => codeOf(error) === 'source-gone');
+});
