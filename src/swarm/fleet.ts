@@ -1,0 +1,229 @@
+import { EventEmitter } from 'node:events';
+import type { Blake3Engine } from '../content/blake3.ts';
+import type { Sha256 } from '../content/digest.ts';
+import type { Model } from '../content/model.ts';
+import type { Clock } from '../util/clock.ts';
+import { ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
+import { EntryIndex } from './entry-index.ts';
+import { FleetNode } from './fleet-node.ts';
+import { NoteOnce } from './note-once.ts';
+import type { NodeRecord } from './record.ts';
+import type { RecordEntry } from './record-entry.ts';
+import { isLater, type RecordHead, type SignedHead } from './record-head.ts';
+
+/** A record that nothing refreshed for so long is dropped: three heads may get lost. */
+export const EXPIRY_MS = 90_000;
+export const FLEET_MAX_NODES = 4096;
+/** Of all records together, entries that several nodes hold counted once. */
+export const FLEET_MAX_BYTES = 64 * 1024 * 1024;
+const MAX_TOMBSTONES = 8192;
+
+export interface Provider {
+  readonly peerId: string;
+  /** True when it holds the blob whole; its have map tells the rest. */
+  readonly complete: boolean;
+}
+
+export interface ModelOffer {
+  readonly peerId: string;
+  readonly model: Model;
+}
+
+export interface FleetChange {
+  readonly kind: 'joined' | 'changed' | 'left';
+  readonly peerId: string;
+  readonly name: string;
+  readonly added: readonly Model[];
+  /** Ids of models. */
+  readonly removed: readonly string[];
+  /** Blobs that this node holds, whole or in part, since this change. */
+  readonly blobs: readonly Sha256[];
+}
+
+/** What a head is worth to us: it may need its record, refresh what we have, or say nothing new. */
+export type HeadVerdict = 'unknown-record' | 'refreshed' | 'known' | 'old';
+
+/**
+ * What the other nodes have, by their signed records. A higher sequence number replaces a lower one; a record lives as
+ * long as its owner's beat goes up; what has been seen is never believed again, even after it was dropped.
+ */
+export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
+  readonly #self: string;
+  readonly #blake3: Blake3Engine;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #nodes = new Map<string, FleetNode>();
+  readonly #index = new EntryIndex();
+  readonly #tombstones = new Map<string, Pick<RecordHead, 'seq' | 'beat'>>();
+  readonly #old = new NoteOnce();
+  readonly #gauge: { set(value: number): void };
+
+  constructor(options: { self: string }, parts: { blake3: Blake3Engine; clock: Clock; log: Log; metrics: Metrics }) {
+    super();
+    this.#self = options.self;
+    this.#blake3 = parts.blake3;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#gauge = parts.metrics.gauge('shoal_fleet_nodes', 'Other nodes whose record is fresh');
+  }
+
+  /** The other nodes, by name. */
+  nodes(): FleetNode[] {
+    return [...this.#nodes.values()].sort((a, b) => a.name.localeCompare(b.name) || (a.peerId < b.peerId ? -1 : 1));
+  }
+
+  node(peerId: string): FleetNode | undefined {
+    return this.#nodes.get(peerId);
+  }
+
+  providersOf(sha256: Sha256): Provider[] {
+    const providers = new Map<string, boolean>();
+    for (const { entry, holders } of this.#index.withBlob(sha256)) {
+      const complete = entry.content.kind === 'model';
+      for (const peerId of holders) providers.set(peerId, complete || (providers.get(peerId) ?? false));
+    }
+    return Array.from(providers, ([peerId, complete]) => ({ peerId, complete }));
+  }
+
+  /** Who offers a model of that id; of that alias where nobody has the id. */
+  offersOf(idOrAlias: string): ModelOffer[] {
+    const offers: ModelOffer[] = [];
+    for (const { entry, holders } of this.#index.withName(idOrAlias)) {
+      if (entry.content.kind !== 'model') continue;
+      for (const peerId of holders) offers.push({ peerId, model: entry.content.model });
+    }
+    const byId = offers.filter(({ model }) => model.id === idOrAlias);
+    return byId.length > 0 ? byId : offers;
+  }
+
+  /** Every model of the other nodes, by id. */
+  models(): Map<string, ModelOffer[]> {
+    const models = new Map<string, ModelOffer[]>();
+    for (const { entry, holders } of this.#index.all()) {
+      if (entry.content.kind !== 'model') continue;
+      const { model } = entry.content;
+      const offers = models.get(model.id) ?? [];
+      if (offers.length === 0) models.set(model.id, offers);
+      for (const peerId of holders) offers.push({ peerId, model });
+    }
+    return models;
+  }
+
+  /** An entry that some node has announced, by its hash: the same bytes need no second journey. */
+  findEntry(hash: string): RecordEntry | undefined {
+    return this.#index.find(hash);
+  }
+
+  /**
+   * Takes note of a head whose signature holds.
+   * @param ageMs how long ago whoever told us saw it
+   */
+  hear({ head, bytes }: SignedHead, ageMs: number): HeadVerdict {
+    if (head.peerId === this.#self || ageMs >= EXPIRY_MS) return 'known';
+    const node = this.#nodes.get(head.peerId);
+    const last = node ?? this.#tombstones.get(head.peerId);
+    if (last !== undefined && !isLater(head, last)) {
+      if (head.seq >= last.seq) return 'known';
+      this.#noteOld(head, last.seq);
+      return 'old';
+    }
+    if (node?.seq !== head.seq) return 'unknown-record';
+    // The same sequence number with another content: its owner contradicts itself, so only the first counts.
+    if (node.recordHash !== head.recordHash) return 'old';
+    node.refresh(head, bytes, this.#clock.monotonic() - ageMs);
+    return 'refreshed';
+  }
+
+  /** What `peerId` may be told of: a delta applies to the record of exactly this sequence number. */
+  recordOf(peerId: string): NodeRecord | undefined {
+    return this.#nodes.get(peerId)?.record;
+  }
+
+  /**
+   * Replaces a node's record, once it is proved that it fits the head.
+   * @throws ShoalError `invalid` when it does not, or the fleet's records grow too large
+   */
+  adopt({ head, bytes }: SignedHead, record: NodeRecord, ageMs: number): boolean {
+    if (head.peerId === this.#self) return false;
+    if (record.hash(this.#blake3) !== head.recordHash) {
+      throw new ShoalError('invalid', 'a record that is not the one its head names', { fields: { peer: head.peerId } });
+    }
+    const before = this.#nodes.get(head.peerId);
+    const last = before ?? this.#tombstones.get(head.peerId);
+    if (last !== undefined && !isLater(head, last)) return false;
+    const newBytes = this.#newBytes(before?.record, record);
+    if (before === undefined && this.#nodes.size >= FLEET_MAX_NODES) throw tooLarge(head.peerId);
+    if (newBytes > 0 && this.#index.sizeBytes + newBytes > FLEET_MAX_BYTES) throw tooLarge(head.peerId);
+
+    const node = new FleetNode({ head, headBytes: bytes, record, seenAt: this.#clock.monotonic() - ageMs });
+    this.#nodes.set(head.peerId, node);
+    this.#tombstones.delete(head.peerId);
+    this.#replace(node, before?.record, before === undefined ? 'joined' : 'changed');
+    return true;
+  }
+
+  /** Drops the records that nothing refreshed for 90 s. */
+  expire(): void {
+    const deadline = this.#clock.monotonic() - EXPIRY_MS;
+    for (const node of [...this.#nodes.values()]) {
+      if (node.seenAt > deadline) continue;
+      this.#nodes.delete(node.peerId);
+      this.#bury(node);
+      this.#log.info({ peer: node.peerId, node: node.name }, 'node left: nothing heard of it any more');
+      this.#replace(node, node.record, 'left');
+    }
+  }
+
+  #replace(node: FleetNode, before: NodeRecord | undefined, kind: FleetChange['kind']): void {
+    const after = kind === 'left' ? undefined : node.record;
+    const added: Model[] = [];
+    const removed: string[] = [];
+    const blobs = new Set<Sha256>();
+    for (const entry of after?.entries.values() ?? []) {
+      if (before?.entries.get(entry.key)?.hash === entry.hash) continue;
+      this.#index.hold(node.peerId, entry);
+      if (entry.content.kind === 'partial') blobs.add(entry.content.partial.sha256);
+      else {
+        added.push(entry.content.model);
+        for (const { sha256 } of entry.content.model.files) blobs.add(sha256);
+      }
+    }
+    for (const entry of before?.entries.values() ?? []) {
+      const now = after?.entries.get(entry.key);
+      if (now?.hash === entry.hash) continue;
+      this.#index.release(node.peerId, entry);
+      if (now === undefined && entry.content.kind === 'model') removed.push(entry.content.model.id);
+    }
+    this.#gauge.set(this.#nodes.size);
+    this.emit('change', { kind, peerId: node.peerId, name: node.name, added, removed, blobs: [...blobs] });
+  }
+
+  #newBytes(before: NodeRecord | undefined, after: NodeRecord): number {
+    let bytes = 0;
+    for (const entry of after.entries.values()) {
+      if (before?.entries.get(entry.key)?.hash !== entry.hash && this.#index.find(entry.hash) === undefined) {
+        bytes += entry.bytes.length;
+      }
+    }
+    return bytes;
+  }
+
+  #bury(node: FleetNode): void {
+    this.#tombstones.set(node.peerId, { seq: node.seq, beat: node.beat });
+    const [oldest] = this.#tombstones.keys();
+    if (this.#tombstones.size > MAX_TOMBSTONES && oldest !== undefined) this.#tombstones.delete(oldest);
+  }
+
+  #noteOld(head: RecordHead, known: number): void {
+    if (!this.#old.isFirst(head.peerId)) return;
+    this.#log.warn({ peer: head.peerId, seq: head.seq, known }, 'record refused: older than the one known');
+  }
+}
+
+function tooLarge(peerId: string): ShoalError {
+  return new ShoalError('invalid', 'the records of the fleet have grown too large for one more', {
+    fields: { peer: peerId },
+  });
+}

@@ -1,0 +1,225 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub';
+import type { PeerId } from '@libp2p/interface';
+import type { Blake3Engine } from '../content/blake3.ts';
+import type { Model } from '../content/model.ts';
+import type { Clock } from '../util/clock.ts';
+import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
+import { jittered, type Random } from '../util/random.ts';
+import { Wake } from '../util/wake.ts';
+import type { Fleet } from './fleet.ts';
+import { HeadSync } from './head-sync.ts';
+import type { Links } from './links.ts';
+import { NoteOnce } from './note-once.ts';
+import type { OwnRecord, Publication } from './own-record.ts';
+import { DELTA_MAX_BYTES, RECORD_PROTOCOL, RECORDS_TOPIC } from './protocols.ts';
+import { decodeMeta, type RecordMeta } from './record.ts';
+import { decodeEntry, type PartialBlob } from './record-entry.ts';
+import { type SignedRecord, serveRecord } from './record-exchange.ts';
+import { type SignedHead, verifyHead } from './record-head.ts';
+import { peerIdText, RecordPuller } from './record-puller.ts';
+import { decodeText, encodeText } from './text.ts';
+import { type DeltaMessage, GossipMessage } from './wire/gossip.js';
+
+const DEBOUNCE_MS = 50;
+const BEAT_MS = 30_000;
+const EXPIRY_CHECK_MS = 1_000;
+/** News that came between a peer's first sync and its place in the gossip would wait for the next beat. */
+const BEAT_AFTER_JOIN_MS = 1_500;
+const MAX_DELTA_ENTRIES = 4096;
+const KEY_MAX_BYTES = 1100;
+
+/**
+ * Keeps this node's record known and the others' up to date: changes as deltas at once, a signed head every 30 s, all
+ * heads when two nodes meet, and whole records on request.
+ */
+export class CatalogGossip {
+  readonly #beatMs: number;
+  readonly #own: OwnRecord;
+  readonly #fleet: Fleet;
+  readonly #links: Links;
+  readonly #pubsub: GossipSub;
+  readonly #blake3: Blake3Engine;
+  readonly #log: Log;
+  readonly #random: Random;
+  readonly #noted = new NoteOnce();
+  readonly #puller: RecordPuller;
+  readonly #sync: HeadSync;
+  readonly #wake = new Wake();
+  readonly #messages: { inc(labels: { kind: string }): void };
+  #nextBeatAt = 0;
+  #dirty = true;
+  #signal: AbortSignal = AbortSignal.abort();
+
+  constructor(
+    options: { beatMs?: number },
+    parts: {
+      own: OwnRecord;
+      fleet: Fleet;
+      links: Links;
+      pubsub: GossipSub;
+      blake3: Blake3Engine;
+      log: Log;
+      metrics: Metrics;
+      random: Random;
+      clock: Clock;
+    },
+  ) {
+    this.#beatMs = options.beatMs ?? BEAT_MS;
+    this.#own = parts.own;
+    this.#fleet = parts.fleet;
+    this.#links = parts.links;
+    this.#pubsub = parts.pubsub;
+    this.#blake3 = parts.blake3;
+    this.#log = parts.log;
+    this.#random = parts.random;
+    this.#puller = new RecordPuller({ ...parts, noted: this.#noted });
+    this.#sync = new HeadSync({
+      ...parts,
+      noted: this.#noted,
+      hear: (head, teller, ageMs) => this.#hear(head, teller, ageMs),
+    });
+    this.#messages = parts.metrics.counter('shoal_gossip_messages_total', 'Gossip messages, by what became of them', [
+      'kind',
+    ]);
+  }
+
+  /** Everything this node holds now, verified; announced within 100 ms if it is news. */
+  update(models: Iterable<Model>, partials: Iterable<PartialBlob>): void {
+    if (this.#own.update(models, partials)) this.#announce();
+  }
+
+  /** Name, addresses, lane and API of this node. */
+  setMeta(patch: Partial<RecordMeta>): void {
+    if (this.#own.setMeta(patch)) this.#announce();
+  }
+
+  /** Goes out with the next head. */
+  setFreeBytes(bytes: number): void {
+    this.#own.freeBytes = bytes;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    await this.#links.handle(
+      RECORD_PROTOCOL,
+      (stream, _peerId, closing) => serveRecord(stream, (peerId) => this.#find(peerId), closing),
+      { maxInboundStreams: 8 },
+    );
+    this.#pubsub.topicValidators.set(RECORDS_TOPIC, (peer, message) => this.#validate(peer, message));
+    this.#pubsub.subscribe(RECORDS_TOPIC);
+    const stopSync = await this.#sync.start(signal, () => this.#beatWithin(BEAT_AFTER_JOIN_MS));
+    try {
+      for (;;) {
+        if (this.#dirty || performance.now() >= this.#nextBeatAt) await this.#publish();
+        this.#fleet.expire();
+        const untilBeat = Math.max(0, this.#nextBeatAt - performance.now());
+        // Changes come in bursts, one for each file: wait for the rest of them, but never more than 100 ms.
+        if (await this.#wake.wait(Math.min(untilBeat, EXPIRY_CHECK_MS), signal))
+          await delay(DEBOUNCE_MS, undefined, { signal });
+      }
+    } finally {
+      stopSync();
+      this.#pubsub.unsubscribe(RECORDS_TOPIC);
+      this.#pubsub.topicValidators.delete(RECORDS_TOPIC);
+    }
+  }
+
+  #announce(): void {
+    this.#dirty = true;
+    this.#wake.notify();
+  }
+
+  #beatWithin(ms: number): void {
+    const at = performance.now() + jittered(ms, 0.3, this.#random);
+    this.#nextBeatAt = Math.min(this.#nextBeatAt, at);
+  }
+
+  async #publish(): Promise<void> {
+    this.#dirty = false;
+    this.#nextBeatAt = performance.now() + jittered(this.#beatMs, 0.1, this.#random);
+    const publication = await this.#own.publish();
+    try {
+      await this.#pubsub.publish(RECORDS_TOPIC, encodePublication(publication));
+    } catch (error) {
+      this.#log.debug({ reason: messageOf(error) }, 'gossip not sent');
+    }
+  }
+
+  async #validate(peer: PeerId, message: Message): Promise<TopicValidatorResult> {
+    const teller = peer.toString();
+    try {
+      const { head, delta } = decodeGossip(message.data);
+      return this.#hear(await verifyHead(head), teller, 0, delta);
+    } catch (error) {
+      this.#messages.inc({ kind: 'refused' });
+      if (this.#noted.isFirst(`gossip ${teller}`)) {
+        this.#log.warn({ peer: teller, code: codeOf(error), reason: messageOf(error) }, 'gossip refused');
+      }
+      return TopicValidatorResult.Reject;
+    }
+  }
+
+  #hear(signed: SignedHead, teller: string, ageMs: number, delta?: DeltaMessage): TopicValidatorResult {
+    const { peerId } = signed.head;
+    const verdict = this.#fleet.hear(signed, ageMs);
+    this.#messages.inc({ kind: verdict });
+    switch (verdict) {
+      case 'refreshed':
+        return TopicValidatorResult.Accept;
+      case 'known':
+      case 'old':
+        return TopicValidatorResult.Ignore;
+      case 'unknown-record': {
+        const applied = delta !== undefined && this.#applyDelta(signed, delta);
+        if (!applied) this.#puller.pull(peerId, teller, ageMs, this.#signal);
+        return TopicValidatorResult.Accept;
+      }
+    }
+  }
+
+  #applyDelta(signed: SignedHead, delta: DeltaMessage): boolean {
+    const node = this.#fleet.node(signed.head.peerId);
+    if (node?.seq !== delta.baseSeq) return false;
+    const metaBytes = delta.meta?.slice();
+    const record = node.record.with({
+      ...(metaBytes === undefined ? {} : { meta: { meta: decodeMeta(metaBytes), bytes: metaBytes } }),
+      added: delta.added.map((bytes) => decodeEntry(bytes, this.#blake3)),
+      removed: delta.removed.map((key) => decodeText(key, KEY_MAX_BYTES)),
+    });
+    return record.hash(this.#blake3) === signed.head.recordHash && this.#fleet.adopt(signed, record, 0);
+  }
+
+  async #find(peerIdBytes: Uint8Array): Promise<SignedRecord | undefined> {
+    const peerId = peerIdText(peerIdBytes);
+    if (peerId === this.#links.peerId) {
+      const { signed, record } = await this.#own.published();
+      return { head: signed.bytes, record };
+    }
+    const node = this.#fleet.node(peerId);
+    return node === undefined ? undefined : { head: node.headBytes, record: node.record };
+  }
+}
+
+function encodePublication({ signed, change }: Publication): Uint8Array {
+  const head = Uint8Array.from(signed.bytes);
+  if (change === undefined || change.added.length > MAX_DELTA_ENTRIES || change.removed.length > MAX_DELTA_ENTRIES) {
+    return GossipMessage.encode({ head });
+  }
+  const added = change.added.map(({ bytes }) => Uint8Array.from(bytes));
+  const removed = change.removed.map(encodeText);
+  const meta = change.meta === undefined ? {} : { meta: Uint8Array.from(change.meta.bytes) };
+  const bytes = [...added, ...removed].reduce((sum, part) => sum + part.length, 0);
+  if (bytes > DELTA_MAX_BYTES) return GossipMessage.encode({ head });
+  return GossipMessage.encode({ head, delta: { baseSeq: change.baseSeq, added, removed, ...meta } });
+}
+
+function decodeGossip(bytes: Uint8Array): GossipMessage {
+  try {
+    return GossipMessage.decode(bytes, { limits: { delta: { added: MAX_DELTA_ENTRIES, removed: MAX_DELTA_ENTRIES } } });
+  } catch (error) {
+    throw new ShoalError('invalid', 'gossip that cannot be decoded', { cause: error });
+  }
+}

@@ -1,0 +1,163 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface';
+import type { Blake3Engine } from '../content/blake3.ts';
+import type { Model } from '../content/model.ts';
+import type { Clock } from '../util/clock.ts';
+import { codeOf, messageOf } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import { NoteOnce } from './note-once.ts';
+import {
+  encodeMeta,
+  NodeRecord,
+  RECORD_MAX_BYTES,
+  RECORD_MAX_ENTRIES,
+  type RecordChange,
+  type RecordMeta,
+} from './record.ts';
+import { modelEntry, type PartialBlob, partialEntry, type RecordEntry } from './record-entry.ts';
+import { type SignedHead, signHead } from './record-head.ts';
+
+export interface Publication {
+  readonly signed: SignedHead;
+  readonly record: NodeRecord;
+  /** What is new since the sequence number before; absent when only the beat went up. */
+  readonly change?: RecordChange & { readonly baseSeq: number };
+}
+
+const NO_CHANGE: RecordChange = { added: [], removed: [] };
+
+/** This node's own record: what it holds now, and what it has signed last. */
+export class OwnRecord {
+  readonly #key: Ed25519PrivateKey;
+  readonly #blake3: Blake3Engine;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #noted = new NoteOnce();
+  readonly #modelEntries = new WeakMap<Model, RecordEntry>();
+  #seq: number;
+  #beat = 0;
+  #freeBytes = 0;
+  #meta: RecordMeta;
+  /** As of the last publication. */
+  #record: NodeRecord;
+  /** Entries to be, where they differ in number or content from the record's. */
+  #pending: ReadonlyMap<string, RecordEntry> | undefined;
+  #metaChanged = false;
+  #last: Publication | undefined;
+  #publishing: Promise<Publication> | undefined;
+
+  constructor(
+    options: { privateKey: Ed25519PrivateKey; initialSeq: number; meta: RecordMeta },
+    parts: { blake3: Blake3Engine; clock: Clock; log: Log },
+  ) {
+    this.#key = options.privateKey;
+    this.#seq = options.initialSeq;
+    this.#meta = options.meta;
+    this.#record = NodeRecord.empty(options.meta);
+    this.#blake3 = parts.blake3;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+  }
+
+  get meta(): RecordMeta {
+    return this.#meta;
+  }
+
+  set freeBytes(bytes: number) {
+    this.#freeBytes = Math.max(0, Math.floor(bytes));
+  }
+
+  /** Everything this node holds now; says whether that is news. */
+  update(models: Iterable<Model>, partials: Iterable<PartialBlob>): boolean {
+    const entries = new Map<string, RecordEntry>();
+    let sizeBytes = this.#record.metaBytes.length;
+    const add = (entry: RecordEntry | undefined): void => {
+      if (entry === undefined || entries.has(entry.key)) return;
+      sizeBytes += entry.bytes.length;
+      if (entries.size < RECORD_MAX_ENTRIES && sizeBytes < RECORD_MAX_BYTES) entries.set(entry.key, entry);
+      else if (this.#noted.isFirst('too many')) {
+        this.#log.error(
+          { models: entries.size, bytes: sizeBytes },
+          'too many models to announce: the rest stays unknown to others',
+        );
+      }
+    };
+    for (const model of models) add(this.#entryOf(model));
+    for (const partial of partials) add(partialEntry(partial, this.#blake3));
+    const change = changeBetween(this.#record.entries, entries);
+    this.#pending = change === undefined ? undefined : entries;
+    return change !== undefined;
+  }
+
+  /** Says whether that is news. */
+  setMeta(patch: Partial<RecordMeta>): boolean {
+    const meta = { ...this.#meta, ...patch };
+    if (Buffer.from(encodeMeta(meta)).equals(encodeMeta(this.#meta))) return false;
+    this.#meta = meta;
+    this.#metaChanged = true;
+    return true;
+  }
+
+  /** Signs what is there now: with a higher sequence number if something changed, else with a higher beat. */
+  publish(): Promise<Publication> {
+    this.#publishing ??= this.#publish().finally(() => {
+      this.#publishing = undefined;
+    });
+    return this.#publishing;
+  }
+
+  /** What was signed last; signs first when there is nothing yet. */
+  async published(): Promise<Publication> {
+    return this.#publishing ?? this.#last ?? this.publish();
+  }
+
+  async #publish(): Promise<Publication> {
+    const entries = this.#pending;
+    const { added, removed } =
+      (entries === undefined ? undefined : changeBetween(this.#record.entries, entries)) ?? NO_CHANGE;
+    const meta = this.#metaChanged ? { meta: this.#meta, bytes: encodeMeta(this.#meta) } : undefined;
+    const changed = added.length > 0 || removed.length > 0 || meta !== undefined;
+    const change = { baseSeq: this.#seq, added, removed, ...(meta === undefined ? {} : { meta }) };
+    const record = changed ? this.#record.with(change) : this.#record;
+    this.#pending = undefined;
+    this.#metaChanged = false;
+    this.#record = record;
+    if (changed) this.#seq += 1;
+    this.#beat += 1;
+    const signed = await signHead(
+      {
+        seq: this.#seq,
+        beat: this.#beat,
+        recordHash: record.hash(this.#blake3),
+        freeBytes: this.#freeBytes,
+        issuedAt: this.#clock.now(),
+      },
+      this.#key,
+    );
+    this.#last = { signed, record, ...(changed ? { change } : {}) };
+    return this.#last;
+  }
+
+  #entryOf(model: Model): RecordEntry | undefined {
+    const known = this.#modelEntries.get(model);
+    if (known !== undefined) return known;
+    try {
+      const entry = modelEntry(model, this.#blake3);
+      this.#modelEntries.set(model, entry);
+      return entry;
+    } catch (error) {
+      if (codeOf(error) !== 'invalid') throw error;
+      if (this.#noted.isFirst(model.id))
+        this.#log.error({ model: model.id, reason: messageOf(error) }, 'model not announced');
+      return undefined;
+    }
+  }
+}
+
+function changeBetween(
+  before: ReadonlyMap<string, RecordEntry>,
+  after: ReadonlyMap<string, RecordEntry>,
+): RecordChange | undefined {
+  const added = [...after.values()].filter(({ key, hash }) => before.get(key)?.hash !== hash);
+  const removed = [...before.keys()].filter((key) => !after.has(key));
+  return added.length > 0 || removed.length > 0 ? { added, removed } : undefined;
+}

@@ -1,0 +1,106 @@
+import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id';
+import * as Digest from 'multiformats/hashes/digest';
+import type { Blake3Engine } from '../content/blake3.ts';
+import { codeOf, isAbort, messageOf } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { Fleet } from './fleet.ts';
+import type { Links } from './links.ts';
+import type { NoteOnce } from './note-once.ts';
+import { RECORD_PROTOCOL } from './protocols.ts';
+import { fetchRecord } from './record-exchange.ts';
+
+/** A hostile record may take 48 MiB while it is checked, so few at a time. */
+const MAX_PULLS = 2;
+const MAX_WAITING = 4096;
+
+interface Pull {
+  readonly owner: string;
+  /** Who is said to have it. */
+  readonly tellers: Set<string>;
+  ageMs: number;
+}
+
+/** Gets the whole record of nodes that we are behind on: from the owner, else from whoever told us of it. */
+export class RecordPuller {
+  readonly #fleet: Fleet;
+  readonly #links: Links;
+  readonly #blake3: Blake3Engine;
+  readonly #log: Log;
+  readonly #noted: NoteOnce;
+  readonly #waiting = new Map<string, Pull>();
+  readonly #running = new Set<string>();
+
+  constructor(parts: { fleet: Fleet; links: Links; blake3: Blake3Engine; log: Log; noted: NoteOnce }) {
+    this.#fleet = parts.fleet;
+    this.#links = parts.links;
+    this.#blake3 = parts.blake3;
+    this.#log = parts.log;
+    this.#noted = parts.noted;
+  }
+
+  /** Returns at once; what fails is tried again when the next head is heard. */
+  pull(owner: string, teller: string, ageMs: number, signal: AbortSignal): void {
+    const waiting = this.#waiting.get(owner);
+    if (waiting !== undefined) {
+      waiting.tellers.add(teller);
+      waiting.ageMs = Math.min(waiting.ageMs, ageMs);
+    } else if (this.#waiting.size < MAX_WAITING) {
+      this.#waiting.set(owner, { owner, tellers: new Set([teller]), ageMs });
+    }
+    this.#start(signal);
+  }
+
+  #start(signal: AbortSignal): void {
+    if (signal.aborted) return;
+    for (const pull of this.#waiting.values()) {
+      if (this.#running.size >= MAX_PULLS) return;
+      if (this.#running.has(pull.owner)) continue;
+      this.#waiting.delete(pull.owner);
+      this.#running.add(pull.owner);
+      void this.#run(pull, signal).finally(() => {
+        this.#running.delete(pull.owner);
+        this.#start(signal);
+      });
+    }
+  }
+
+  async #run(pull: Pull, signal: AbortSignal): Promise<void> {
+    const sources = [pull.owner, ...pull.tellers].filter((peerId) => this.#links.isConnected(peerId));
+    for (const source of new Set(sources)) {
+      try {
+        if (await this.#pullFrom(source, pull, signal)) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#note(source, pull.owner, error);
+      }
+    }
+  }
+
+  async #pullFrom(source: string, { owner, ageMs }: Pull, signal: AbortSignal): Promise<boolean> {
+    const stream = await this.#links.openStream(source, RECORD_PROTOCOL, signal);
+    try {
+      const wanted = {
+        peerId: peerIdFromString(owner).toMultihash().bytes,
+        known: (hash: string) => this.#fleet.findEntry(hash),
+      };
+      const found = await fetchRecord(stream, wanted, this.#blake3, signal);
+      if (found?.signed.head.peerId !== owner) return false;
+      return this.#fleet.adopt(found.signed, found.record, source === owner ? 0 : ageMs);
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  #note(source: string, owner: string, error: unknown): void {
+    const code = codeOf(error);
+    const fields = { peer: source, owner, code, reason: messageOf(error) };
+    if (isAbort(error) || code === 'source-gone') this.#log.debug(fields, 'record not received');
+    else if (this.#noted.isFirst(`record ${source} ${owner}`)) this.#log.warn(fields, 'record refused');
+  }
+}
+
+/** A peer id as text from its bytes. @throws when these are none */
+export function peerIdText(bytes: Uint8Array): string {
+  return peerIdFromMultihash(Digest.decode(bytes)).toString();
+}

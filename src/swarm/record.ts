@@ -1,0 +1,181 @@
+import { isIP } from 'node:net';
+import type { Blake3Engine } from '../content/blake3.ts';
+import { ShoalError } from '../util/errors.ts';
+import { parseHostPort } from '../util/host-port.ts';
+import type { RecordEntry } from './record-entry.ts';
+import { decodeText, encodeText } from './text.ts';
+import { MetaMessage } from './wire/record.js';
+
+/** What a record says of its node. */
+export interface RecordMeta {
+  readonly name: string;
+  /** Multiaddrs, without the peer id. */
+  readonly addresses: readonly string[];
+  /** `host:port` of the lane. */
+  readonly lane?: string;
+  /** URL of the HTTP API. */
+  readonly api?: string;
+}
+
+export const RECORD_MAX_ENTRIES = 100_000;
+export const RECORD_MAX_BYTES = 32 * 1024 * 1024;
+export const META_MAX_BYTES = 16 * 1024;
+const MAX_ADDRESSES = 32;
+const MAX_NAME_BYTES = 256;
+const MAX_ADDRESS_BYTES = 512;
+const DOMAIN = new TextEncoder().encode('shoal record 1\0');
+
+export interface RecordChange {
+  readonly meta?: { readonly meta: RecordMeta; readonly bytes: Uint8Array };
+  readonly added: readonly RecordEntry[];
+  /** Keys of entries. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * A node's statement of its catalog, never changed: a change makes a new one that shares the entries. Its hash is over
+ * the hashes of its parts, so a change costs 32 bytes for each entry and no encoding.
+ */
+export class NodeRecord {
+  readonly meta: RecordMeta;
+  readonly metaBytes: Uint8Array;
+  readonly entries: ReadonlyMap<string, RecordEntry>;
+  /** Sorted. */
+  readonly entryHashes: readonly string[];
+  readonly sizeBytes: number;
+
+  private constructor(fields: Pick<NodeRecord, 'meta' | 'metaBytes' | 'entries' | 'entryHashes' | 'sizeBytes'>) {
+    this.meta = fields.meta;
+    this.metaBytes = fields.metaBytes;
+    this.entries = fields.entries;
+    this.entryHashes = fields.entryHashes;
+    this.sizeBytes = fields.sizeBytes;
+  }
+
+  static empty(meta: RecordMeta): NodeRecord {
+    const metaBytes = encodeMeta(meta);
+    return new NodeRecord({ meta, metaBytes, entries: new Map(), entryHashes: [], sizeBytes: metaBytes.length });
+  }
+
+  /** @throws ShoalError `invalid` above a limit or with a key twice */
+  static of(metaBytes: Uint8Array, entries: Iterable<RecordEntry>): NodeRecord {
+    const byKey = new Map<string, RecordEntry>();
+    let sizeBytes = metaBytes.length;
+    for (const entry of entries) {
+      if (byKey.has(entry.key)) throw new ShoalError('invalid', `a record names ${entry.key.slice(0, 200)} twice`);
+      byKey.set(entry.key, entry);
+      sizeBytes += entry.bytes.length;
+    }
+    checkLimits(byKey.size, sizeBytes);
+    const entryHashes = Array.from(byKey.values(), ({ hash }) => hash).sort();
+    return new NodeRecord({ meta: decodeMeta(metaBytes), metaBytes, entries: byKey, entryHashes, sizeBytes });
+  }
+
+  /** @throws ShoalError `invalid` above a limit */
+  with(change: RecordChange): NodeRecord {
+    const entries = new Map(this.entries);
+    const entryHashes = [...this.entryHashes];
+    const { meta, bytes: metaBytes } = change.meta ?? { meta: this.meta, bytes: this.metaBytes };
+    let sizeBytes = this.sizeBytes - this.metaBytes.length + metaBytes.length;
+    const remove = (key: string): void => {
+      const entry = entries.get(key);
+      if (entry === undefined) return;
+      entries.delete(key);
+      entryHashes.splice(lowerBound(entryHashes, entry.hash), 1);
+      sizeBytes -= entry.bytes.length;
+    };
+    for (const key of change.removed) remove(key);
+    for (const entry of change.added) {
+      remove(entry.key);
+      entries.set(entry.key, entry);
+      entryHashes.splice(lowerBound(entryHashes, entry.hash), 0, entry.hash);
+      sizeBytes += entry.bytes.length;
+    }
+    checkLimits(entries.size, sizeBytes);
+    return new NodeRecord({ meta, metaBytes, entries, entryHashes, sizeBytes });
+  }
+
+  hash(blake3: Blake3Engine): string {
+    return recordHash(this.metaBytes, hashBytes(this.entryHashes), blake3);
+  }
+}
+
+/** @param entryHashes 32 bytes each, sorted */
+export function recordHash(metaBytes: Uint8Array, entryHashes: Uint8Array, blake3: Blake3Engine): string {
+  const digest = blake3.create().update(DOMAIN).update(blake3.hash(metaBytes)).update(entryHashes).digest();
+  return Buffer.from(digest).toString('hex');
+}
+
+export function hashBytes(entryHashes: readonly string[]): Uint8Array {
+  return Buffer.from(entryHashes.join(''), 'hex');
+}
+
+export function encodeMeta(meta: RecordMeta): Uint8Array {
+  return MetaMessage.encode({
+    name: encodeText(meta.name),
+    addresses: meta.addresses.slice(0, MAX_ADDRESSES).map(encodeText),
+    lane: encodeText(meta.lane ?? ''),
+    api: encodeText(meta.api ?? ''),
+  });
+}
+
+/** @throws ShoalError `invalid` */
+export function decodeMeta(bytes: Uint8Array): RecordMeta {
+  if (bytes.length > META_MAX_BYTES) throw new ShoalError('invalid', `${bytes.length} bytes about a node`);
+  const message = parseMeta(bytes);
+  const name = decodeText(message.name, MAX_NAME_BYTES);
+  if (name === '' || /\p{Cc}/u.test(name)) throw new ShoalError('invalid', 'a node whose name cannot be shown');
+  const lane = decodeText(message.lane, MAX_ADDRESS_BYTES);
+  if (lane !== '') parseHostPort(lane, '');
+  const api = decodeText(message.api, MAX_ADDRESS_BYTES);
+  if (api !== '' && !/^https?:$/.test(URL.parse(api)?.protocol ?? ''))
+    throw new ShoalError('invalid', 'an API without URL');
+  const addresses = message.addresses.map((address) => parseAddress(decodeText(address, MAX_ADDRESS_BYTES)));
+  return { name, addresses, ...(lane === '' ? {} : { lane }), ...(api === '' ? {} : { api }) };
+}
+
+/** What a node tells of where it listens, loopback last, in the form that `decodeMeta` accepts. */
+export function announcedAddresses(listening: readonly { toString(): string }[]): string[] {
+  const addresses = listening.map((address) => address.toString().replace(/\/p2p\/[^/]+$/, '')).filter(isAddress);
+  const isLoopback = (address: string): boolean => /^\/ip4\/127\.|^\/ip6\/::1\//.test(address);
+  return [...addresses.filter((a) => !isLoopback(a)), ...addresses.filter(isLoopback)].slice(0, MAX_ADDRESSES);
+}
+
+/** TCP addresses only: nothing else can be dialled, and nothing else should be. */
+function isAddress(text: string): boolean {
+  const [, kind, host = '', port] =
+    /^\/(ip4|ip6|dns|dns4|dns6)\/([^/\p{Cc}]{1,255})\/tcp\/(\d{1,5})$/u.exec(text) ?? [];
+  const family = kind === 'ip4' ? 4 : kind === 'ip6' ? 6 : 0;
+  return kind !== undefined && Number(port) > 0 && Number(port) <= 65_535 && isIP(host) === family;
+}
+
+function parseAddress(text: string): string {
+  if (!isAddress(text))
+    throw new ShoalError('invalid', `${JSON.stringify(text.slice(0, 100))} is no address of a node`);
+  return text;
+}
+
+function parseMeta(bytes: Uint8Array): MetaMessage {
+  try {
+    return MetaMessage.decode(bytes, { limits: { addresses: MAX_ADDRESSES } });
+  } catch (error) {
+    throw new ShoalError('invalid', 'a record without readable facts about its node', { cause: error });
+  }
+}
+
+function checkLimits(entries: number, sizeBytes: number): void {
+  if (entries > RECORD_MAX_ENTRIES || sizeBytes > RECORD_MAX_BYTES) {
+    throw new ShoalError('invalid', `a record of ${entries} entries and ${sizeBytes} bytes is too large`);
+  }
+}
+
+function lowerBound(sorted: readonly string[], value: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? '') < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
