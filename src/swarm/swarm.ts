@@ -7,7 +7,9 @@ import type { Metrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
 import { Fleet } from './fleet.ts';
 import { CatalogGossip } from './gossip.ts';
+import { HaveMaps } from './have-maps.ts';
 import { type ConnectedPeer, Links, type PeerListener, type StreamHandler, type StreamLimits } from './links.ts';
+import { ManifestExchange } from './manifest-exchange.ts';
 import { type ConnectionLimits, createSwarmNode, type SwarmNode } from './node.ts';
 import { OwnRecord } from './own-record.ts';
 import { PeerFinder } from './peer-finder.ts';
@@ -42,6 +44,8 @@ export interface SwarmParts {
 export class Swarm implements AsyncDisposable {
   readonly fleet: Fleet;
   readonly gossip: CatalogGossip;
+  readonly haveMaps: HaveMaps;
+  readonly manifests: ManifestExchange;
   readonly #node: SwarmNode;
   readonly #links: Links;
   readonly #finder: PeerFinder;
@@ -51,12 +55,16 @@ export class Swarm implements AsyncDisposable {
     links: Links;
     fleet: Fleet;
     gossip: CatalogGossip;
+    haveMaps: HaveMaps;
+    manifests: ManifestExchange;
     finder: PeerFinder;
   }) {
     this.#node = parts.node;
     this.#links = parts.links;
     this.fleet = parts.fleet;
     this.gossip = parts.gossip;
+    this.haveMaps = parts.haveMaps;
+    this.manifests = parts.manifests;
     this.#finder = parts.finder;
   }
 
@@ -83,7 +91,9 @@ export class Swarm implements AsyncDisposable {
     const connections = metrics.gauge('shoal_connections', 'Peers connected now');
     const count = (): void => connections.set(node.getPeers().length);
     links.onPeer({ connect: count, disconnect: count });
-    return new Swarm({ node, links, fleet, gossip, finder });
+    const haveMaps = new HaveMaps({ links, log });
+    const manifests = new ManifestExchange({ links, blake3 });
+    return new Swarm({ node, links, fleet, gossip, haveMaps, manifests, finder });
   }
 
   get peerId(): string {
@@ -136,6 +146,7 @@ export class Swarm implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.haveMaps[Symbol.asyncDispose]();
     await this.#links[Symbol.asyncDispose]();
     await this.#node.stop();
   }

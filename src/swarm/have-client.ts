@@ -1,0 +1,118 @@
+import type { Sha256 } from '../content/digest.ts';
+import { LARGEST_BLOB } from '../content/piece-geometry.ts';
+import { childController, withDeadline } from '../util/deadline.ts';
+import { ShoalError } from '../util/errors.ts';
+import { type Availability, ReportedPieces } from './availability.ts';
+import { FramedStream } from './framing.ts';
+import { MAX_WATCHED_BLOBS } from './have-server.ts';
+import type { Links } from './links.ts';
+import { HAVE_PROTOCOL } from './protocols.ts';
+import { HaveReport, HaveRequest } from './wire/exchange.js';
+
+/** The bitfield of the largest blob that any manifest can describe. */
+const MAX_PIECES = LARGEST_BLOB / (16 * 1024 * 1024);
+const REPORT_MAX_BYTES = MAX_PIECES / 8 + 1024;
+const OPEN_MS = 5_000;
+/** The next file of a model is watched a moment after the last one. */
+const LINGER_MS = 5_000;
+
+/** What one peer tells of its have maps, over one stream that lives while anything is watched. */
+export class HaveReader {
+  readonly #peerId: string;
+  readonly #links: Links;
+  readonly #watched = new Map<Sha256, Set<ReportedPieces>>();
+  #frames: FramedStream | undefined;
+  #stop: () => void = () => undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: { peerId: string }, parts: { links: Links }) {
+    this.#peerId = options.peerId;
+    this.#links = parts.links;
+  }
+
+  get idle(): boolean {
+    return this.#watched.size === 0;
+  }
+
+  get connected(): boolean {
+    return this.#frames !== undefined;
+  }
+
+  /** @throws ShoalError `source-busy` when too much is watched already */
+  watch(sha256: Sha256, pieceCount: number, signal: AbortSignal): Availability {
+    const views = this.#watched.get(sha256) ?? new Set<ReportedPieces>();
+    if (views.size === 0) {
+      if (this.#watched.size >= MAX_WATCHED_BLOBS) {
+        throw new ShoalError('source-busy', 'too many blobs of one peer are watched', {
+          fields: { peer: this.#peerId },
+        });
+      }
+      this.#watched.set(sha256, views);
+    }
+    const view = new ReportedPieces(pieceCount, () => {
+      views.delete(view);
+      if (views.size === 0 && this.#watched.get(sha256) === views) {
+        this.#watched.delete(sha256);
+        this.#ask(sha256, false, signal);
+        if (this.idle) setTimeout(() => (this.idle ? this.#stop() : undefined), LINGER_MS).unref();
+      }
+    });
+    views.add(view);
+    // Asking again brings a snapshot, which a second view needs as much as a first.
+    this.#ask(sha256, true, signal);
+    return view;
+  }
+
+  /** Opens the stream, asks for what is watched and reads until the stream or the watching ends. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { controller, release } = childController(signal);
+    this.#stop = () => controller.abort(new DOMException('nothing is watched any more', 'AbortError'));
+    try {
+      const stream = await withDeadline(
+        OPEN_MS,
+        (deadline) => this.#links.openStream(this.#peerId, HAVE_PROTOCOL, deadline),
+        controller.signal,
+      );
+      const frames = new FramedStream(stream, { maxBytes: REPORT_MAX_BYTES });
+      this.#frames = frames;
+      for (const sha256 of this.#watched.keys()) this.#ask(sha256, true, controller.signal);
+      try {
+        for (;;) {
+          const message = await frames.read(controller.signal);
+          if (message === undefined) return;
+          this.#take(decodeReport(message));
+        }
+      } catch (error) {
+        frames.abort(error instanceof Error ? error : new Error(String(error)));
+        throw error;
+      }
+    } finally {
+      release();
+      this.#frames = undefined;
+      this.#stop = () => undefined;
+      for (const views of this.#watched.values()) for (const view of views) view.lose();
+    }
+  }
+
+  #take(report: HaveReport): void {
+    const views = this.#watched.get(Buffer.from(report.sha256).toString('hex'));
+    for (const view of [...(views ?? [])]) view.report(report);
+  }
+
+  #ask(sha256: Sha256, watch: boolean, signal: AbortSignal): void {
+    const frames = this.#frames;
+    if (frames === undefined) return;
+    const request = HaveRequest.encode({ sha256: Uint8Array.from(Buffer.from(sha256, 'hex')), watch });
+    this.#writing = this.#writing
+      .then(() => frames.write(request, signal))
+      .catch((error: unknown) => frames.abort(error instanceof Error ? error : new Error(String(error))));
+  }
+}
+
+function decodeReport(bytes: Uint8Array): HaveReport {
+  try {
+    return HaveReport.decode(bytes, { limits: { delta: { steps: MAX_PIECES } } });
+  } catch (error) {
+    throw new ShoalError('source-lied', 'a have map that cannot be decoded', { cause: error });
+  }
+}

@@ -1,0 +1,127 @@
+import type { Stream } from '@libp2p/interface';
+import type { Bitfield } from '../content/bitfield.ts';
+import { isSha256, type Sha256 } from '../content/digest.ts';
+import { withDeadline } from '../util/deadline.ts';
+import { ShoalError } from '../util/errors.ts';
+import { FramedStream } from './framing.ts';
+import { HaveReport, HaveRequest } from './wire/exchange.js';
+
+/** What this node holds of a blob; `have` is read at once and not kept. */
+export type HaveProvider = (sha256: Sha256) => { readonly complete: boolean; readonly have: Bitfield } | undefined;
+
+export const HAVE_REQUEST_MAX_BYTES = 64;
+/** A peer fetches only so many blobs at a time; more than this is no fetching. */
+export const MAX_WATCHED_BLOBS = 1024;
+const BATCH_MS = 50;
+/** Above this a snapshot is as short as the steps. */
+const MAX_DELTA_STEPS = 4096;
+const WRITE_MS = 15_000;
+
+/** One peer's watch over our have maps: a snapshot for each blob it asks for, then what is new, in batches. */
+export class HaveWatcher {
+  readonly #frames: FramedStream;
+  readonly #provider: HaveProvider;
+  readonly #watched = new Map<Sha256, Set<number> | 'snapshot'>();
+  readonly #dirty = new Set<Sha256>();
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(stream: Stream, provider: HaveProvider) {
+    this.#frames = new FramedStream(stream, { maxBytes: HAVE_REQUEST_MAX_BYTES });
+    this.#provider = provider;
+  }
+
+  /** Resolves when the peer ends it. @throws ShoalError when it misbehaves or breaks */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        const message = await this.#frames.read(signal);
+        if (message === undefined) return;
+        const { sha256: bytes, watch } = HaveRequest.decode(message);
+        const sha256 = Buffer.from(bytes).toString('hex');
+        if (!isSha256(sha256)) throw new ShoalError('source-lied', 'a watch for what is no sha256');
+        if (!watch) this.#watched.delete(sha256);
+        else {
+          if (this.#watched.size >= MAX_WATCHED_BLOBS) throw new ShoalError('source-lied', 'too many blobs watched');
+          this.#watched.set(sha256, 'snapshot');
+          this.#later(sha256, signal, 0);
+        }
+      }
+    } finally {
+      clearTimeout(this.#timer);
+      this.#watched.clear();
+      await this.#frames.close(AbortSignal.timeout(1_000));
+    }
+  }
+
+  /** One more piece. */
+  add(sha256: Sha256, index: number, signal: AbortSignal): void {
+    const pending = this.#watched.get(sha256);
+    if (pending === undefined) return;
+    if (pending !== 'snapshot') {
+      pending.add(index);
+      if (pending.size > MAX_DELTA_STEPS) this.#watched.set(sha256, 'snapshot');
+    }
+    this.#later(sha256, signal, BATCH_MS);
+  }
+
+  /** Anything else: complete now, gone, or begun anew. */
+  reset(sha256: Sha256, signal: AbortSignal): void {
+    if (!this.#watched.has(sha256)) return;
+    this.#watched.set(sha256, 'snapshot');
+    this.#later(sha256, signal, 0);
+  }
+
+  #later(sha256: Sha256, signal: AbortSignal, ms: number): void {
+    this.#dirty.add(sha256);
+    if (ms === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      // A slow peer gets larger batches, not a longer queue.
+      this.#sending ??= this.#send(signal).finally(() => {
+        this.#sending = undefined;
+        const [next] = this.#dirty;
+        if (next !== undefined && !signal.aborted) this.#later(next, signal, BATCH_MS);
+      });
+    }, ms);
+  }
+
+  async #send(signal: AbortSignal): Promise<void> {
+    const batch = [...this.#dirty];
+    this.#dirty.clear();
+    try {
+      for (const sha256 of batch) {
+        const report = this.#report(sha256);
+        if (report === undefined) continue;
+        const message = HaveReport.encode({ sha256: Uint8Array.from(Buffer.from(sha256, 'hex')), ...report });
+        await withDeadline(WRITE_MS, (deadline) => this.#frames.write(message, deadline), signal);
+      }
+    } catch (error) {
+      this.#dirty.clear();
+      this.#frames.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #report(sha256: Sha256): Omit<HaveReport, 'sha256'> | undefined {
+    const pending = this.#watched.get(sha256);
+    if (pending === undefined) return undefined;
+    this.#watched.set(sha256, new Set());
+    if (pending !== 'snapshot') {
+      return pending.size === 0 ? undefined : { delta: { steps: toSteps([...pending].sort((a, b) => a - b)) } };
+    }
+    const held = this.#provider(sha256);
+    if (held === undefined) {
+      // What begins later starts with a snapshot.
+      this.#watched.set(sha256, 'snapshot');
+      return { gone: true };
+    }
+    return held.complete ? { complete: true } : { snapshot: Uint8Array.from(held.have.toBytes()) };
+  }
+}
+
+function toSteps(ascending: readonly number[]): number[] {
+  return ascending.map((index, at) => (at === 0 ? index : index - (ascending[at - 1] ?? 0)));
+}
