@@ -2,7 +2,7 @@ import { Bitfield } from '../content/bitfield.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { HaveReport } from './wire/exchange.js';
 
-/** Which pieces of one blob one peer has, as it says; live until it is closed. */
+/** Which pieces of one blob one peer has, as it says. Live while somebody listens or asks. */
 export interface Availability {
   readonly complete: boolean;
   /** Pieces. */
@@ -10,44 +10,60 @@ export interface Availability {
   has(index: number): boolean;
   /** Returns what ends it. */
   onChange(listener: () => void): () => void;
-  /** Ends the watch. */
-  close(): void;
 }
 
 /** What a peer reported of a blob so far, checked against the blob's number of pieces. */
 export class ReportedPieces implements Availability {
   readonly pieceCount: number;
-  readonly #onClose: () => void;
+  readonly #rewatch: (view: ReportedPieces) => boolean;
   readonly #listeners = new Set<() => void>();
   #have: Bitfield;
   #complete = false;
+  #watched = false;
+  #used = true;
 
-  constructor(pieceCount: number, onClose: () => void) {
+  /** @param rewatch called on the first use and on the first after a time without; says whether it could be done */
+  constructor(pieceCount: number, rewatch: (view: ReportedPieces) => boolean) {
     this.pieceCount = pieceCount;
     this.#have = new Bitfield(pieceCount);
-    this.#onClose = onClose;
+    this.#rewatch = rewatch;
   }
 
   get complete(): boolean {
+    this.use();
     return this.#complete || this.#have.complete;
   }
 
   get count(): number {
+    this.use();
     return this.#complete ? this.pieceCount : this.#have.count;
   }
 
   has(index: number): boolean {
+    this.use();
     return this.#complete ? index >= 0 && index < this.pieceCount : this.#have.has(index);
   }
 
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
+    this.use();
     return () => this.#listeners.delete(listener);
   }
 
-  close(): void {
-    this.#listeners.clear();
-    this.#onClose();
+  use(): void {
+    this.#used = true;
+    if (!this.#watched) this.#watched = this.#rewatch(this);
+  }
+
+  /** Says whether anyone cared since the last time this was asked; if not, it is no longer kept up to date. */
+  stillUsed(): boolean {
+    const used = this.#used || this.#listeners.size > 0;
+    this.#used = false;
+    if (!used) {
+      this.#watched = false;
+      this.#empty();
+    }
+    return used;
   }
 
   /** @throws ShoalError `source-lied` for pieces that the blob does not have */
@@ -63,6 +79,7 @@ export class ReportedPieces implements Availability {
 
   /** The peer cannot be asked any more. */
   lose(): void {
+    if (!this.#complete && this.#have.count === 0) return;
     this.#empty();
     this.#tell();
   }
@@ -71,8 +88,9 @@ export class ReportedPieces implements Availability {
     let index = 0;
     for (const step of steps) {
       index += step;
-      if (index >= this.pieceCount)
+      if (index >= this.pieceCount) {
         throw new ShoalError('source-lied', `piece ${index} of ${this.pieceCount} announced`);
+      }
       this.#have.add(index);
     }
   }

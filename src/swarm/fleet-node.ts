@@ -53,6 +53,11 @@ export class FleetNode {
     return this.#head.recordHash;
   }
 
+  /** By its own clock, milliseconds since the epoch: to show and to compare clocks, never to trust. */
+  get issuedAt(): number {
+    return this.#head.issuedAt;
+  }
+
   /** The signed head, as it came. */
   get headBytes(): Uint8Array {
     return this.#headBytes;

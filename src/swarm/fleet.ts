@@ -87,6 +87,17 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     return Array.from(providers, ([peerId, complete]) => ({ peerId, complete }));
   }
 
+  /** How large a blob is by the word of that node; undefined when it announces nothing of it. */
+  blobSize(sha256: Sha256, peerId: string): number | undefined {
+    for (const { entry, holders } of this.#index.withBlob(sha256)) {
+      if (!holders.has(peerId)) continue;
+      const { content } = entry;
+      if (content.kind === 'partial') return content.partial.sizeBytes;
+      return content.model.files.find((file) => file.sha256 === sha256)?.sizeBytes;
+    }
+    return undefined;
+  }
+
   /** Who offers a model of that id; of that alias where nobody has the id. */
   offersOf(idOrAlias: string): ModelOffer[] {
     const offers: ModelOffer[] = [];

@@ -1,20 +1,17 @@
 import type { Sha256 } from '../content/digest.ts';
-import { LARGEST_BLOB } from '../content/piece-geometry.ts';
 import { childController, withDeadline } from '../util/deadline.ts';
 import { ShoalError } from '../util/errors.ts';
-import { type Availability, ReportedPieces } from './availability.ts';
+import type { ReportedPieces } from './availability.ts';
 import { FramedStream } from './framing.ts';
 import { MAX_WATCHED_BLOBS } from './have-server.ts';
 import type { Links } from './links.ts';
 import { HAVE_PROTOCOL } from './protocols.ts';
 import { HaveReport, HaveRequest } from './wire/exchange.js';
 
-/** The bitfield of the largest blob that any manifest can describe. */
-const MAX_PIECES = LARGEST_BLOB / (16 * 1024 * 1024);
+/** 32 TiB in pieces of 16 MiB: the largest blob that has a manifest. */
+const MAX_PIECES = 2 ** 21;
 const REPORT_MAX_BYTES = MAX_PIECES / 8 + 1024;
 const OPEN_MS = 5_000;
-/** The next file of a model is watched a moment after the last one. */
-const LINGER_MS = 5_000;
 
 /** What one peer tells of its have maps, over one stream that lives while anything is watched. */
 export class HaveReader {
@@ -34,33 +31,30 @@ export class HaveReader {
     return this.#watched.size === 0;
   }
 
-  get connected(): boolean {
-    return this.#frames !== undefined;
+  find(sha256: Sha256, pieceCount: number): ReportedPieces | undefined {
+    for (const view of this.#watched.get(sha256) ?? []) if (view.pieceCount === pieceCount) return view;
+    return undefined;
   }
 
-  /** @throws ShoalError `source-busy` when too much is watched already */
-  watch(sha256: Sha256, pieceCount: number, signal: AbortSignal): Availability {
+  /** Keeps the view up to date; false when too much of this peer is watched already. */
+  watch(sha256: Sha256, view: ReportedPieces, signal: AbortSignal): boolean {
     const views = this.#watched.get(sha256) ?? new Set<ReportedPieces>();
-    if (views.size === 0) {
-      if (this.#watched.size >= MAX_WATCHED_BLOBS) {
-        throw new ShoalError('source-busy', 'too many blobs of one peer are watched', {
-          fields: { peer: this.#peerId },
-        });
-      }
-      this.#watched.set(sha256, views);
-    }
-    const view = new ReportedPieces(pieceCount, () => {
-      views.delete(view);
-      if (views.size === 0 && this.#watched.get(sha256) === views) {
-        this.#watched.delete(sha256);
-        this.#ask(sha256, false, signal);
-        if (this.idle) setTimeout(() => (this.idle ? this.#stop() : undefined), LINGER_MS).unref();
-      }
-    });
-    views.add(view);
-    // Asking again brings a snapshot, which a second view needs as much as a first.
+    if (views.size === 0 && this.#watched.size >= MAX_WATCHED_BLOBS) return false;
+    this.#watched.set(sha256, views.add(view));
+    // Asking again brings a snapshot, which a second view needs as much as the first.
     this.#ask(sha256, true, signal);
-    return view;
+    return true;
+  }
+
+  /** Lets go of what nobody uses. */
+  sweep(signal: AbortSignal): void {
+    for (const [sha256, views] of this.#watched) {
+      for (const view of views) if (!view.stillUsed()) views.delete(view);
+      if (views.size > 0) continue;
+      this.#watched.delete(sha256);
+      this.#ask(sha256, false, signal);
+    }
+    if (this.idle) this.#stop();
   }
 
   /** Opens the stream, asks for what is watched and reads until the stream or the watching ends. */

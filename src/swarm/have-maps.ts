@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sha256 } from '../content/digest.ts';
+import { geometryOf } from '../content/piece-geometry.ts';
 import { codeOf, isAbort, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
-import type { Availability } from './availability.ts';
+import { type Availability, ReportedPieces } from './availability.ts';
 import { HaveReader } from './have-client.ts';
 import { type HaveProvider, HaveWatcher } from './have-server.ts';
 import type { Links } from './links.ts';
@@ -10,6 +11,7 @@ import { NoteOnce } from './note-once.ts';
 import { HAVE_PROTOCOL } from './protocols.ts';
 
 const RETRY_MS = 1_000;
+const SWEEP_MS = 20_000;
 const RETRY_LIAR_MS = 60_000;
 
 /**
@@ -17,6 +19,7 @@ const RETRY_LIAR_MS = 60_000;
  * a snapshot and then every new piece within 100 ms.
  */
 export class HaveMaps implements AsyncDisposable {
+  readonly #blobSize: (sha256: Sha256, peerId: string) => number | undefined;
   readonly #links: Links;
   readonly #log: Log;
   readonly #noted = new NoteOnce();
@@ -24,7 +27,11 @@ export class HaveMaps implements AsyncDisposable {
   readonly #readers = new Map<string, HaveReader>();
   readonly #closing = new AbortController();
 
-  constructor(parts: { links: Links; log: Log }) {
+  constructor(
+    options: { blobSize: (sha256: Sha256, peerId: string) => number | undefined },
+    parts: { links: Links; log: Log },
+  ) {
+    this.#blobSize = options.blobSize;
     this.#links = parts.links;
     this.#log = parts.log;
   }
@@ -57,18 +64,29 @@ export class HaveMaps implements AsyncDisposable {
   }
 
   /**
-   * What `peerId` has of a blob of so many pieces, from now on and until `close()`: nothing until it has answered and
-   * while it cannot be reached.
-   * @throws ShoalError `source-busy`
+   * What `peerId` has of a blob that its record names, from the first use on and as long as it is used: nothing until it
+   * has answered and while it cannot be reached.
    */
-  watch(sha256: Sha256, peerId: string, pieceCount: number): Availability {
-    let reader = this.#readers.get(peerId);
-    if (reader === undefined) {
-      reader = new HaveReader({ peerId }, { links: this.#links });
-      this.#readers.set(peerId, reader);
-      void this.#read(peerId, reader);
+  watch(sha256: Sha256, peerId: string): Availability {
+    const sizeBytes = this.#blobSize(sha256, peerId);
+    // It has just withdrawn the blob: a view that stays empty.
+    if (sizeBytes === undefined) return new ReportedPieces(0, () => true);
+    const { pieceCount } = geometryOf(sizeBytes);
+    const known = this.#readers.get(peerId)?.find(sha256, pieceCount);
+    if (known !== undefined) return known;
+    const view = new ReportedPieces(pieceCount, (self) =>
+      this.#reader(peerId).watch(sha256, self, this.#closing.signal),
+    );
+    view.use();
+    return view;
+  }
+
+  /** Lets go of what nobody uses any more. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await delay(SWEEP_MS, undefined, { signal });
+      for (const reader of this.#readers.values()) reader.sweep(this.#closing.signal);
     }
-    return reader.watch(sha256, pieceCount, this.#closing.signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -76,26 +94,39 @@ export class HaveMaps implements AsyncDisposable {
     return Promise.resolve();
   }
 
+  #reader(peerId: string): HaveReader {
+    const known = this.#readers.get(peerId);
+    if (known !== undefined) return known;
+    const reader = new HaveReader({ peerId }, { links: this.#links });
+    this.#readers.set(peerId, reader);
+    void this.#read(peerId, reader);
+    return reader;
+  }
+
   async #read(peerId: string, reader: HaveReader): Promise<void> {
-    const { signal } = this.#closing;
     // The first view is added after this starts; let it.
     await Promise.resolve();
-    while (!reader.idle) {
-      let retryMs = RETRY_MS;
-      try {
-        await reader.run(signal);
-      } catch (error) {
-        if (codeOf(error) === 'source-lied') retryMs = RETRY_LIAR_MS;
-        this.#note(peerId, error);
-      }
+    for (;;) {
+      const retryMs = await this.#readOnce(peerId, reader);
       if (reader.idle) break;
       try {
-        await delay(retryMs, undefined, { signal });
+        await delay(retryMs, undefined, { signal: this.#closing.signal });
       } catch {
         break;
       }
     }
     this.#readers.delete(peerId);
+  }
+
+  /** How long to wait before it is worth another attempt. */
+  async #readOnce(peerId: string, reader: HaveReader): Promise<number> {
+    try {
+      await reader.run(this.#closing.signal);
+      return RETRY_MS;
+    } catch (error) {
+      this.#note(peerId, error);
+      return codeOf(error) === 'source-lied' ? RETRY_LIAR_MS : RETRY_MS;
+    }
   }
 
   #note(peerId: string, error: unknown): void {

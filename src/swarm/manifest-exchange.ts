@@ -42,7 +42,7 @@ export class ManifestExchange {
    * @param maxBytes what the blob's size allows for, where it is known
    * @throws ShoalError `not-found`, `source-lied`, `source-gone`
    */
-  async fetchManifest(
+  async fetch(
     peerId: string,
     cid: string,
     signal: AbortSignal,

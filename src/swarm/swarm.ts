@@ -91,7 +91,7 @@ export class Swarm implements AsyncDisposable {
     const connections = metrics.gauge('shoal_connections', 'Peers connected now');
     const count = (): void => connections.set(node.getPeers().length);
     links.onPeer({ connect: count, disconnect: count });
-    const haveMaps = new HaveMaps({ links, log });
+    const haveMaps = new HaveMaps({ blobSize: (sha256, peerId) => fleet.blobSize(sha256, peerId) }, { links, log });
     const manifests = new ManifestExchange({ links, blake3 });
     return new Swarm({ node, links, fleet, gossip, haveMaps, manifests, finder });
   }
@@ -139,7 +139,7 @@ export class Swarm implements AsyncDisposable {
     const addresses = (): void => this.gossip.setMeta({ addresses: announcedAddresses(this.#node.getMultiaddrs()) });
     this.#node.addEventListener('self:peer:update', addresses);
     try {
-      await Promise.all([this.gossip.run(signal), this.#finder.run(signal)]);
+      await Promise.all([this.gossip.run(signal), this.#finder.run(signal), this.haveMaps.run(signal)]);
     } finally {
       this.#node.removeEventListener('self:peer:update', addresses);
     }
