@@ -2,6 +2,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import type { Stream } from '@libp2p/interface';
 import { Uint8ArrayList } from 'uint8arraylist';
 import { geometryOf, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
+import { sendAll } from '../swarm/framing.ts';
 import { childController, withDeadline } from '../util/deadline.ts';
 import { codeOf, type ErrorCode, ShoalError } from '../util/errors.ts';
 import {
@@ -210,8 +211,8 @@ export class PieceUpload {
 
   async #send(answer: PieceAnswer, bytes: Uint8Array | undefined, signal: AbortSignal): Promise<void> {
     const record = encodeAnswer(answer);
-    const sent = this.#stream.send(bytes === undefined ? record : new Uint8ArrayList(record, bytes));
-    if (!sent) await withDeadline(DRAIN_MS, (deadline) => this.#stream.onDrain({ signal: deadline }), signal);
+    const message = bytes === undefined ? record : new Uint8ArrayList(record, bytes);
+    await withDeadline(DRAIN_MS, (deadline) => sendAll(this.#stream, message, deadline), signal);
   }
 }
 
