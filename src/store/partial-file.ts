@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bitfield } from '../content/bitfield.ts';
 import type { Blake3Engine } from '../content/blake3.ts';
@@ -32,9 +32,22 @@ export function havePath(dir: string, sha256: string): string {
 
 /** Opens or makes the two files. The `.part` has its final length from the start, as a hole. */
 export function openPartial(dir: string, sha256: string, sizeBytes: number): PartialFile {
-  const fd = openSync(partialPath(dir, sha256), constants.O_RDWR | constants.O_CREAT, 0o644);
-  const log = openSync(havePath(dir, sha256), 'a', 0o644);
-  ftruncateSync(fd, sizeBytes);
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_APPEND } = constants;
+  const fd = openSync(partialPath(dir, sha256), O_RDWR | O_CREAT | O_NOFOLLOW, 0o644);
+  let log: number | undefined;
+  try {
+    if (fstatSync(fd).size !== sizeBytes) ftruncateSync(fd, sizeBytes);
+    log = openSync(havePath(dir, sha256), O_RDWR | O_CREAT | O_NOFOLLOW | O_APPEND, 0o644);
+    mendHave(log);
+  } catch (error) {
+    closeSync(fd);
+    if (log !== undefined) closeSync(log);
+    throw error;
+  }
+  return partialFile(fd, log);
+}
+
+function partialFile(fd: number, log: number): PartialFile {
   return {
     fd,
     write(bytes, position) {
@@ -45,13 +58,21 @@ export function openPartial(dir: string, sha256: string, sizeBytes: number): Par
     markHave(index) {
       const entry = Buffer.alloc(HAVE_BYTES);
       entry.writeUInt32LE(index);
-      writeSync(log, entry);
+      if (writeSync(log, entry) === HAVE_BYTES) return;
+      mendHave(log);
+      throw Object.assign(new Error('ENOSPC: the have log was cut short'), { code: 'ENOSPC' });
     },
     close() {
       closeSync(fd);
       closeSync(log);
     },
   };
+}
+
+/** A full disk or a loss of power can leave a part of an entry; what is appended after it would be read askew. */
+function mendHave(log: number): void {
+  const { size } = fstatSync(log);
+  if (size % HAVE_BYTES !== 0) ftruncateSync(log, size - (size % HAVE_BYTES));
 }
 
 /** What the log claims; a torn last entry and indices outside the blob are passed over. */

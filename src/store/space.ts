@@ -9,7 +9,7 @@ export interface SpaceOptions {
 }
 
 export interface SpaceParts {
-  /** Bytes of the models that are installed, and of those that could be removed to make room. */
+  /** Bytes of what is installed or on its way already, and of the models that could be removed to make room. */
   readonly usage: () => { readonly usedBytes: number; readonly removableBytes: number };
 }
 
@@ -47,7 +47,10 @@ export class DiskSpace {
 
   /** What a new download may use now; negative when too much is promised. */
   async availableBytes(): Promise<number> {
-    const { totalBytes, freeBytes } = await this.disk();
+    return this.#available(await this.disk());
+  }
+
+  #available({ totalBytes, freeBytes }: { totalBytes: number; freeBytes: number }): number {
     const keep = Math.min(KEEP_FREE_BYTES, Math.floor(totalBytes * KEEP_FREE_SHARE));
     const onDisk = freeBytes - keep;
     const { cacheMaxBytes } = this.#options;
@@ -57,12 +60,17 @@ export class DiskSpace {
 
   /** Promises `bytes`, until disposed. @throws ShoalError `disk-full` with what is missing and what could go */
   async reserve(bytes: number): Promise<Reservation> {
-    const available = await this.availableBytes();
+    const disk = await this.disk();
+    // Nothing is awaited between the look and the promise, or two would be promised the same room.
+    const available = this.#available(disk);
     if (available < bytes) throw this.#full(bytes, available);
     const key = Symbol('reservation');
     this.#promised.set(key, bytes);
     return {
-      written: (count) => this.#promised.set(key, Math.max(0, (this.#promised.get(key) ?? 0) - count)),
+      written: (count) => {
+        const open = this.#promised.get(key);
+        if (open !== undefined) this.#promised.set(key, Math.max(0, open - count));
+      },
       [Symbol.dispose]: () => {
         this.#promised.delete(key);
       },
