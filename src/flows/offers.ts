@@ -21,9 +21,9 @@ export interface OfferedFile {
   readonly manifest?: string;
 }
 
-export interface PeerOffers {
+export interface PeerOffer {
   readonly peerId: string;
-  readonly models: Iterable<Model>;
+  readonly model: Model;
 }
 
 export interface OriginOffers {
@@ -36,9 +36,9 @@ export class Offers {
   readonly #byId = new Map<string, OpenOffer[]>();
   readonly #idsByAlias = new Map<string, Set<string>>();
 
-  constructor(peers: Iterable<PeerOffers>, origins: Iterable<OriginOffers>) {
-    for (const { peerId, models } of peers) {
-      for (const model of models) this.#offer(model.id, model.digest, model).peers.push(peerId);
+  constructor(peers: Iterable<readonly PeerOffer[]>, origins: Iterable<OriginOffers>) {
+    for (const offers of peers) {
+      for (const { peerId, model } of offers) this.#offer(model.id, model.digest, model).peers.push(peerId);
     }
     const unhashed: { url: string; model: OriginModel }[] = [];
     for (const { url, models } of origins) {

@@ -28,11 +28,17 @@ export class PieceServer implements AsyncDisposable {
   readonly #slots = new UploadSlots({ slots: UPLOAD_SLOTS });
   readonly #uploads = new Map<string, Set<PieceUpload>>();
   readonly #sentBytes: Counter;
+  /** Since the start; as many entries as the fleet has had members. */
+  readonly #sentTo = new Map<string, number>();
   readonly #closing = new AbortController();
 
   constructor(parts: PieceServerParts) {
     this.#parts = parts;
     this.#sentBytes = parts.metrics.counter('shoal_sent_bytes_total', 'Piece bytes sent to peers');
+  }
+
+  sentTo(peerId: string): number {
+    return this.#sentTo.get(peerId) ?? 0;
   }
 
   uploads(): Upload[] {
@@ -50,7 +56,7 @@ export class PieceServer implements AsyncDisposable {
     }
     const upload = new PieceUpload(
       { stream, peerId },
-      { ...this.#parts, slots: this.#slots, onSent: (bytes) => this.#sentBytes.inc(bytes) },
+      { ...this.#parts, slots: this.#slots, onSent: (bytes) => this.#sent(peerId, bytes) },
     );
     uploads.add(upload);
     this.#uploads.set(peerId, uploads);
@@ -63,6 +69,11 @@ export class PieceServer implements AsyncDisposable {
       uploads.delete(upload);
       if (uploads.size === 0) this.#uploads.delete(peerId);
     }
+  }
+
+  #sent(peerId: string, bytes: number): void {
+    this.#sentBytes.inc(bytes);
+    this.#sentTo.set(peerId, this.sentTo(peerId) + bytes);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

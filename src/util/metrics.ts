@@ -6,6 +6,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
  */
 export class Metrics {
   readonly registry = new Registry();
+  readonly #collectors: (() => Promise<void> | void)[] = [];
 
   counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
@@ -24,8 +25,14 @@ export class Metrics {
     return new Histogram({ name, help, labelNames, buckets: [...buckets], registers: [this.registry] });
   }
 
+  /** Called before the values are read, for gauges that are looked up rather than counted. */
+  onCollect(collect: () => Promise<void> | void): void {
+    this.#collectors.push(collect);
+  }
+
   /** Prometheus text exposition format, version 0.0.4. */
-  text(): Promise<string> {
-    return this.registry.metrics();
+  async text(): Promise<string> {
+    for (const collect of this.#collectors) await collect();
+    return await this.registry.metrics();
   }
 }

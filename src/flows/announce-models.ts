@@ -1,0 +1,38 @@
+import type { Catalog, CatalogChange } from '../store/catalog.ts';
+import type { Swarm } from '../swarm/swarm.ts';
+import type { EventBus } from './event-bus.ts';
+import type { Holdings } from './holdings.ts';
+import type { OrchestratorLink } from './orchestrator-link.ts';
+
+export interface AnnounceParts {
+  readonly catalog: Catalog;
+  readonly holdings: Holdings;
+  readonly swarm: Swarm;
+  readonly orchestrators: readonly OrchestratorLink[];
+  readonly events: EventBus;
+}
+
+/** The first walk from the catalog on: what is here, or not any more, is told to the fleet and to the orchestrators. */
+export class AnnounceModels {
+  readonly #parts: AnnounceParts;
+
+  constructor(parts: AnnounceParts) {
+    this.#parts = parts;
+    parts.catalog.on('change', (change) => this.#changed(change));
+  }
+
+  /** Also for what is only held in part. */
+  holdingsChanged(): void {
+    const { swarm, catalog, holdings } = this.#parts;
+    swarm.gossip.update(catalog.models(), holdings.partials());
+  }
+
+  #changed({ added, removed }: CatalogChange): void {
+    const { orchestrators, events } = this.#parts;
+    // The withdrawal first: placement on a node that lacks the model is worse than none.
+    for (const link of orchestrators) link.notify();
+    this.holdingsChanged();
+    for (const id of removed) events.publish({ event: 'model', data: { id, state: 'missing' } });
+    for (const { id, digest } of added) events.publish({ event: 'model', data: { id, state: 'installed', digest } });
+  }
+}

@@ -1,0 +1,229 @@
+import { EventEmitter } from 'node:events';
+import type { Store } from '../store/store.ts';
+import type { Want } from '../store/wants.ts';
+import type { Clock } from '../util/clock.ts';
+import { childController } from '../util/deadline.ts';
+import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import { Wake } from '../util/wake.ts';
+import type { ModelLocator } from './locate-models.ts';
+import { ModelFetch, type ModelFetchParts } from './model-fetch.ts';
+import type { Offer } from './offers.ts';
+import { problemView } from './problems.ts';
+import type { ProblemView, TransferView } from './views.ts';
+
+export interface FetchWantedParts {
+  readonly store: Store;
+  readonly locator: ModelLocator;
+  readonly fetch: ModelFetchParts;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Attempt {
+  readonly fetch: ModelFetch;
+  readonly abort: () => void;
+  readonly ended: Promise<void>;
+}
+
+/** What is known of a want beside the want itself. */
+interface Progress {
+  attempt: Attempt | undefined;
+  problem: ShoalError | undefined;
+  failures: number;
+  /** Monotonic time before which it is not tried again. */
+  notBeforeMs: number;
+}
+
+const LOOK_MS = 2_000;
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+/** Space comes when somebody deletes something: worth a look often. */
+const NO_SPACE_RETRY_MS = 2_000;
+const FINISHED_KEPT = 200;
+const FINISHED_KEPT_MS = 10 * 60_000;
+
+/** The second walk: what is wanted and not here is located, fetched and installed, again and again until it is. */
+export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }> {
+  readonly #parts: FetchWantedParts;
+  readonly #wake = new Wake();
+  readonly #progress = new Map<string, Progress>();
+  #finished: { readonly fetch: ModelFetch; readonly atMs: number }[] = [];
+
+  constructor(parts: FetchWantedParts) {
+    super();
+    this.#parts = parts;
+  }
+
+  /** Something has changed that may let a want go on. */
+  notify(): void {
+    this.#wake.notify();
+  }
+
+  /** A new want starts without the troubles of an earlier one. */
+  forgive(name: string): void {
+    const progress = this.#progress.get(name);
+    if (progress === undefined) return;
+    progress.problem = undefined;
+    progress.failures = 0;
+    progress.notBeforeMs = -Infinity;
+    this.notify();
+  }
+
+  /** Active ones first, then those that ended lately. */
+  transfers(): TransferView[] {
+    this.#forgetOld();
+    const active = [...this.#progress.values()].flatMap(({ attempt }) =>
+      attempt === undefined ? [] : [attempt.fetch],
+    );
+    const activeIds = new Set(active.map(({ offer }) => offer.id));
+    const finished = this.#finished.filter(({ fetch }) => !activeIds.has(fetch.offer.id)).map(({ fetch }) => fetch);
+    return [...active, ...finished.reverse()].map((fetch) => fetch.view());
+  }
+
+  active(): TransferView[] {
+    return [...this.#progress.values()].flatMap(({ attempt }) => (attempt === undefined ? [] : [attempt.fetch.view()]));
+  }
+
+  problemOf(name: string): ProblemView | undefined {
+    const problem = this.#progress.get(name)?.problem;
+    return problem === undefined ? undefined : problemView(problem);
+  }
+
+  isActive(name: string): boolean {
+    return this.#progress.get(name)?.attempt !== undefined;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { store, locator } = this.#parts;
+    const onChange = (): void => this.#wake.notify();
+    store.wants.on('change', onChange);
+    store.catalog.on('change', onChange);
+    const unlisten = locator.onChange(onChange);
+    try {
+      await store.scanner.firstScan;
+      await this.#releaseHolds();
+      while (!signal.aborted) {
+        await this.#look(signal);
+        await this.#wake.wait(LOOK_MS, signal);
+      }
+    } finally {
+      unlisten();
+      store.wants.off('change', onChange);
+      store.catalog.off('change', onChange);
+      await Promise.all([...this.#progress.values()].map(({ attempt }) => attempt?.ended));
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { store } = this.#parts;
+    const wants = store.wants.list();
+    const wanted = new Set(wants.map(({ name }) => name));
+    for (const [name, { attempt }] of this.#progress) {
+      if (wanted.has(name)) continue;
+      attempt?.abort();
+      await attempt?.ended;
+      this.#progress.delete(name);
+      if (store.catalog.heldModels().includes(name)) await store.catalog.release(name);
+    }
+    const busy = new Set([...this.#progress.values()].flatMap(({ attempt }) => attempt?.fetch.offer.id ?? []));
+    for (const want of wants) {
+      const progress = this.#progressOf(want.name);
+      if (this.#isHere(want)) {
+        progress.problem = undefined;
+        continue;
+      }
+      if (progress.attempt !== undefined || this.#parts.clock.monotonic() < progress.notBeforeMs) continue;
+      const offer = this.#parts.locator.offers.find(want.name, want.digest);
+      if (offer === undefined) {
+        progress.problem = nobodyHas(want);
+      } else if (!busy.has(offer.id)) {
+        busy.add(offer.id);
+        this.#start(want, offer, progress, signal);
+      }
+    }
+  }
+
+  #isHere(want: Want): boolean {
+    const model = this.#parts.store.catalog.findModel(want.name);
+    return model !== undefined && (want.digest === undefined || want.digest === model.digest);
+  }
+
+  #start(want: Want, offer: Offer, progress: Progress, signal: AbortSignal): void {
+    const { clock, log, fetch: parts } = this.#parts;
+    const { controller, release } = childController(signal);
+    const fetch = new ModelFetch({ offer, priority: want.priority }, parts);
+    log.info(
+      { model: offer.id, bytes: offer.sizeBytes, peers: offer.peers.length, origins: offer.origins },
+      'model wanted',
+    );
+    const work = async (): Promise<void> => {
+      try {
+        await fetch.run(controller.signal);
+        const { bytesTotal, seconds, refetchedBytes, sources } = fetch.view();
+        const from = sources.map(({ kind, id, name, bytes }) => ({ kind, id, name, bytes }));
+        log.info({ model: offer.id, bytes: bytesTotal, seconds, refetchedBytes, from }, 'model installed');
+        progress.problem = undefined;
+        progress.failures = 0;
+      } catch (error) {
+        if (!controller.signal.aborted) this.#failed(offer, progress, error);
+      } finally {
+        release();
+        progress.attempt = undefined;
+        if (!controller.signal.aborted) this.#finished.push({ fetch, atMs: clock.monotonic() });
+        this.emit('transfer', fetch.view());
+        this.#wake.notify();
+      }
+    };
+    progress.problem = undefined;
+    progress.attempt = {
+      fetch,
+      abort: () => controller.abort(new DOMException('not wanted any more', 'AbortError')),
+      ended: work(),
+    };
+    this.emit('transfer', fetch.view());
+  }
+
+  #failed(offer: Offer, progress: Progress, error: unknown): void {
+    const { clock, log } = this.#parts;
+    const before = progress.problem;
+    progress.problem =
+      error instanceof ShoalError ? error : new ShoalError('internal', messageOf(error), { cause: error });
+    progress.failures += 1;
+    const backOffMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(progress.failures - 1, 10));
+    const isSpace = codeOf(error) === 'disk-full';
+    progress.notBeforeMs = clock.monotonic() + (isSpace ? NO_SPACE_RETRY_MS : backOffMs);
+    if (before?.message === progress.problem.message || (isSpace && before?.code === 'disk-full')) return;
+    const { code, message, remedy } = progress.problem;
+    log.warn(
+      { model: offer.id, code, problem: message, remedy, err: code === 'internal' ? error : undefined },
+      'model not fetched, trying on',
+    );
+  }
+
+  /** A crash left a model half in place that nobody wants any more: what is there may be seen again. */
+  async #releaseHolds(): Promise<void> {
+    const { catalog, wants } = this.#parts.store;
+    for (const id of catalog.heldModels()) if (wants.get(id) === undefined) await catalog.release(id);
+  }
+
+  #progressOf(name: string): Progress {
+    const known = this.#progress.get(name);
+    if (known !== undefined) return known;
+    const made = { attempt: undefined, problem: undefined, failures: 0, notBeforeMs: -Infinity };
+    this.#progress.set(name, made);
+    return made;
+  }
+
+  #forgetOld(): void {
+    const oldestMs = this.#parts.clock.monotonic() - FINISHED_KEPT_MS;
+    this.#finished = this.#finished.filter(({ atMs }) => atMs >= oldestMs).slice(-FINISHED_KEPT);
+  }
+}
+
+function nobodyHas(want: Want): ShoalError {
+  const which = want.digest === undefined ? want.name : `${want.name} with ${want.digest}`;
+  return new ShoalError('not-found', `no node and no origin offers ${which} now`, {
+    remedy: 'It is fetched as soon as one does. See "shoal ls --fleet" and "shoal doctor".',
+  });
+}

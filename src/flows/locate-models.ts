@@ -1,0 +1,124 @@
+import { EventEmitter } from 'node:events';
+import type { Swarm } from '../swarm/swarm.ts';
+import type { DataPlane } from '../transfer/data-plane.ts';
+import { FileOrigin } from '../transfer/file-origin.ts';
+import type { Origin } from '../transfer/origin.ts';
+import type { SourceOpener } from '../transfer/piece-source.ts';
+import type { PieceStreams } from '../transfer/piece-streams.ts';
+import { StreamSourceOpener } from '../transfer/stream-source.ts';
+import { withDeadline } from '../util/deadline.ts';
+import { messageOf, ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { Locator, WantedBlob } from './blob-fetch.ts';
+import { type Offer, Offers } from './offers.ts';
+import type { OriginLists } from './origin-lists.ts';
+
+export interface ModelLocatorParts {
+  readonly swarm: Swarm;
+  readonly origins: OriginLists;
+  readonly streams: PieceStreams;
+  readonly plane: DataPlane;
+  readonly log: Log;
+}
+
+const MANIFEST_DEADLINE_MS = 5_000;
+
+/** Where models are, by what nodes announce and origins list. */
+export class ModelLocator extends EventEmitter<{ change: [] }> implements Locator {
+  readonly #parts: ModelLocatorParts;
+  #offers: Offers | undefined;
+
+  constructor(parts: ModelLocatorParts) {
+    super();
+    // Every blob that is being fetched listens.
+    this.setMaxListeners(0);
+    this.#parts = parts;
+    const changed = (): void => {
+      this.#offers = undefined;
+      this.emit('change');
+    };
+    parts.swarm.fleet.on('change', changed);
+    parts.origins.on('change', changed);
+  }
+
+  get offers(): Offers {
+    const { swarm, origins } = this.#parts;
+    this.#offers ??= new Offers(swarm.fleet.models().values(), origins.offers());
+    return this.#offers;
+  }
+
+  /** A mounted origin that lists the model, for what nobody has hashed. */
+  mount(offer: Offer): FileOrigin | undefined {
+    for (const url of offer.origins) {
+      const origin = this.#parts.origins.origin(url);
+      if (origin instanceof FileOrigin) return origin;
+    }
+    return undefined;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.on('change', listener);
+    return () => this.off('change', listener);
+  }
+
+  sources(blob: WantedBlob): SourceOpener[] {
+    const { swarm, streams, plane } = this.#parts;
+    const peers = swarm.fleet
+      .providersOf(blob.sha256)
+      .map(({ peerId }) => {
+        const availability = swarm.haveMaps.watch(blob.sha256, peerId);
+        return new StreamSourceOpener({ peerId, availability }, { streams, plane });
+      });
+    return [...peers, ...this.#originSources(blob)];
+  }
+
+  async manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array> {
+    const { swarm, origins, log } = this.#parts;
+    const attempts = [
+      ...swarm.fleet.providersOf(blob.sha256).map(({ peerId }) => ({
+        from: peerId,
+        fetch: (deadline: AbortSignal) => swarm.manifests.fetch(peerId, blob.manifest, deadline),
+      })),
+      ...origins.offers().flatMap(({ url, models }) => {
+        const has = models.some(({ files }) => files.some(({ manifest }) => manifest === blob.manifest));
+        const origin = has ? origins.origin(url) : undefined;
+        if (origin === undefined) return [];
+        return [{ from: url, fetch: (deadline: AbortSignal) => origin.manifest(blob.manifest, deadline) }];
+      }),
+    ];
+    for (const { from, fetch } of attempts) {
+      try {
+        return await withDeadline(MANIFEST_DEADLINE_MS, fetch, signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        log.debug({ from, manifest: blob.manifest, problem: messageOf(error) }, 'manifest not given');
+      }
+    }
+    throw new ShoalError('not-found', `nobody gives the manifest of ${blob.path} now`, {
+      remedy: 'It goes on by itself when a node or an origin that has it is back.',
+    });
+  }
+
+  #originSources(blob: WantedBlob): SourceOpener[] {
+    const { origins } = this.#parts;
+    return origins.offers().flatMap(({ url, models }) => {
+      const origin = origins.origin(url);
+      if (origin === undefined) return [];
+      for (const { files } of models) {
+        for (const { path, sha256, sizeBytes } of files) {
+          const fits =
+            sha256 === undefined ? path === blob.path && sizeBytes === blob.sizeBytes : sha256 === blob.sha256;
+          if (fits) return [openerOf(origin, path)];
+        }
+      }
+      return [];
+    });
+  }
+}
+
+function openerOf(origin: Origin, path: string): SourceOpener {
+  return {
+    id: { kind: 'origin', id: origin.url },
+    open: (blob, signal) => origin.open(blob, path, signal),
+  };
+}

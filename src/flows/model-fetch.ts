@@ -1,0 +1,241 @@
+import type { StagedFile } from '../store/installer.ts';
+import type { Reservation } from '../store/space.ts';
+import type { DownloadProgress } from '../transfer/download-progress.ts';
+import type { FileOrigin } from '../transfer/file-origin.ts';
+import type { OriginCopy } from '../transfer/origin-copy.ts';
+import { RateMeter } from '../transfer/pace.ts';
+import type { Clock } from '../util/clock.ts';
+import { childController } from '../util/deadline.ts';
+import { ShoalError } from '../util/errors.ts';
+import { BlobFetch, type BlobFetchParts } from './blob-fetch.ts';
+import type { Offer, OfferedFile } from './offers.ts';
+import { problemView } from './problems.ts';
+import type { SourceView, TransferState, TransferView } from './views.ts';
+
+export interface ModelFetchOptions {
+  readonly offer: Offer;
+  readonly priority: 'normal' | 'high';
+}
+
+export interface ModelFetchParts extends BlobFetchParts {
+  readonly clock: Clock;
+  readonly copies: OriginCopy;
+  /** A mounted origin that offers the model unhashed. */
+  readonly mount: (offer: Offer) => FileOrigin | undefined;
+  readonly nameOf: (peerId: string) => string | undefined;
+}
+
+interface Copying {
+  readonly file: OfferedFile;
+  readonly url: string;
+  bytes: number;
+  done: boolean;
+}
+
+/** Fetches all files of one model and installs them together. */
+export class ModelFetch {
+  readonly offer: Offer;
+  readonly #options: ModelFetchOptions;
+  readonly #parts: ModelFetchParts;
+  readonly #startedAt: number;
+  readonly #startMs: number;
+  readonly #blobs: BlobFetch[] = [];
+  readonly #copies: Copying[] = [];
+  readonly #copyRate = new RateMeter(3000);
+  #presentBytes = 0;
+  #endMs: number | undefined;
+  #ended: { readonly state: 'done' } | { readonly state: 'failed'; readonly error: unknown } | undefined;
+  #installing = false;
+
+  constructor(options: ModelFetchOptions, parts: ModelFetchParts) {
+    this.offer = options.offer;
+    this.#options = options;
+    this.#parts = parts;
+    this.#startedAt = parts.clock.now();
+    this.#startMs = parts.clock.monotonic();
+  }
+
+  /** @throws ShoalError `disk-full`, `conflict`, `not-found`, `verification-failed`, and what origins throw */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      using reservation = await this.#parts.store.space.reserve(this.#missingBytes());
+      const staged = await this.#stageAll(reservation, signal);
+      this.#installing = true;
+      await this.#parts.store.installer.install(this.offer.id, staged);
+      this.#ended = { state: 'done' };
+    } catch (error) {
+      this.#ended = { state: 'failed', error };
+      throw error;
+    } finally {
+      this.#installing = false;
+      this.#endMs = this.#parts.clock.monotonic();
+    }
+  }
+
+  view(): TransferView {
+    const { clock } = this.#parts;
+    const nowMs = this.#endMs ?? clock.monotonic();
+    const progresses = this.#blobs.flatMap(({ progress }) => (progress === undefined ? [] : [progress]));
+    const copiedBytes = this.#copies.reduce((sum, copy) => sum + copy.bytes, 0);
+    const bytesDone =
+      this.#ended?.state === 'done'
+        ? this.offer.sizeBytes
+        : this.#presentBytes + copiedBytes + progresses.reduce((sum, one) => sum + one.bytesDone, 0);
+    const state = this.#state();
+    const moving = state === 'fetching';
+    const copying = this.#copies.some((copy) => !copy.done) ? this.#copyRate.bytesPerSecond(clock.monotonic()) : 0;
+    const bytesPerSecond = moving ? progresses.reduce((sum, one) => sum + one.bytesPerSecond, copying) : 0;
+    const missing = this.offer.sizeBytes - bytesDone;
+    const problem = this.#problem();
+    return {
+      model: this.offer.id,
+      ...(this.offer.digest === undefined ? {} : { digest: this.offer.digest }),
+      state,
+      bytesTotal: this.offer.sizeBytes,
+      bytesDone: Math.min(bytesDone, this.offer.sizeBytes),
+      refetchedBytes: this.#blobs.reduce((sum, blob) => sum + blob.refetchedBytes, 0),
+      bytesPerSecond,
+      ...(bytesPerSecond >= 1 ? { etaMs: (missing / bytesPerSecond) * 1000 } : {}),
+      startedAt: new Date(this.#startedAt).toISOString(),
+      seconds: Math.round(nowMs - this.#startMs) / 1000,
+      sources: this.#sources(progresses),
+      ...(problem === undefined ? {} : { problem: problemView(problem) }),
+    };
+  }
+
+  #state(): TransferState {
+    if (this.#ended !== undefined) return this.#ended.state;
+    if (this.#installing) return 'installing';
+    const phases = this.#blobs.map(({ phase }) => phase);
+    const states = this.#blobs.flatMap(({ state }) => (state === undefined ? [] : [state.kind]));
+    if (states.includes('fetching') || this.#copies.some((copy) => !copy.done)) return 'fetching';
+    if (states.includes('stalled') || states.includes('paused')) return 'stalled';
+    if (phases.includes('starting')) return 'starting';
+    if (phases.includes('verifying')) return 'verifying';
+    return phases.includes('queued') ? 'queued' : 'starting';
+  }
+
+  #problem(): unknown {
+    if (this.#ended?.state === 'failed') return this.#ended.error;
+    for (const { state } of this.#blobs) {
+      if (state?.kind === 'paused') return state.problem;
+      if (state?.kind === 'stalled') {
+        return new ShoalError('source-stalled', 'no source gives what is missing', {
+          remedy: 'See "shoal peers" and "shoal doctor": it goes on by itself when a source is back.',
+        });
+      }
+    }
+    return undefined;
+  }
+
+  #missingBytes(): number {
+    const { catalog, partials } = this.#parts.store;
+    let missing = 0;
+    for (const { path, sha256, sizeBytes } of this.offer.files) {
+      if (sha256 === undefined) missing += sizeBytes;
+      else if (catalog.fileAt(path)?.sha256 !== sha256) {
+        const partial = partials.find(sha256);
+        missing += sizeBytes - (partial === undefined ? 0 : partials.claimedBytes(partial));
+      }
+    }
+    return missing;
+  }
+
+  /** Side by side; the first that fails ends the others. */
+  async #stageAll(reservation: Reservation, signal: AbortSignal): Promise<StagedFile[]> {
+    const { controller, release } = childController(signal);
+    const bySha = new Map<string, Promise<string | undefined>>();
+    try {
+      const work = this.offer.files.map((file) => this.#stage(file, { reservation, bySha }, controller.signal));
+      for (const one of work) one.catch(() => controller.abort(new DOMException('another file failed', 'AbortError')));
+      const results = await Promise.allSettled(work);
+      const failures = results.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+      signal.throwIfAborted();
+      // What was aborted because another failed is not what went wrong.
+      const cause = failures.find((error) => !(error instanceof DOMException)) ?? failures[0];
+      if (cause !== undefined) throw cause;
+      return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    } finally {
+      controller.abort();
+      release();
+    }
+  }
+
+  async #stage(
+    file: OfferedFile,
+    run: { reservation: Reservation; bySha: Map<string, Promise<string | undefined>> },
+    signal: AbortSignal,
+  ): Promise<StagedFile> {
+    const { path, sizeBytes, sha256, manifest } = file;
+    if (sha256 === undefined || manifest === undefined) return await this.#copy(file, signal);
+    const { catalog } = this.#parts.store;
+    const metadata = this.offer.metadata;
+    const staged = { path, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) };
+    if (catalog.locateBlob(sha256) !== undefined) {
+      this.#presentBytes += sizeBytes;
+      return staged;
+    }
+    const twin = run.bySha.get(sha256);
+    if (twin !== undefined) {
+      await twin;
+      this.#presentBytes += sizeBytes;
+      return staged;
+    }
+    const blob = new BlobFetch({ path, sha256, sizeBytes, manifest }, this.#options, this.#parts);
+    this.#blobs.push(blob);
+    const fetching = blob.run(run.reservation, signal).then((partial) => partial.path);
+    run.bySha.set(sha256, fetching);
+    return { ...staged, from: await fetching };
+  }
+
+  /** Nobody has hashed it: it is hashed while it is copied. */
+  async #copy(file: OfferedFile, signal: AbortSignal): Promise<StagedFile> {
+    const { mount, copies, store, clock } = this.#parts;
+    const origin = mount(this.offer);
+    if (origin === undefined) throw new ShoalError('source-gone', `the origin of ${file.path} cannot be read now`);
+    const copying: Copying = { file, url: origin.url, bytes: 0, done: false };
+    this.#copies.push(copying);
+    this.#copyRate.start(clock.monotonic());
+    const onBytes = (bytes: number): void => {
+      copying.bytes += bytes;
+      this.#copyRate.add(bytes, clock.monotonic());
+    };
+    const copied = await copies.run(origin, file, onBytes, signal);
+    copying.bytes = file.sizeBytes;
+    copying.done = true;
+    await store.catalog.putManifest(copied.manifestBytes);
+    return { path: file.path, sha256: copied.sha256, manifest: copied.manifestCid, from: copied.partial.path };
+  }
+
+  #sources(progresses: readonly DownloadProgress[]): SourceView[] {
+    const sources = new Map<string, SourceView>();
+    for (const { sources: some } of progresses) {
+      for (const { id, bytes, pieces, bytesPerSecond, state } of some) {
+        const key = `${id.kind}:${id.id}`;
+        const before = sources.get(key);
+        const name = id.kind === 'peer' ? this.#parts.nameOf(id.id) : undefined;
+        sources.set(key, {
+          kind: id.kind,
+          id: id.id,
+          ...(name === undefined ? {} : { name }),
+          bytes: (before?.bytes ?? 0) + bytes,
+          pieces: (before?.pieces ?? 0) + pieces,
+          bytesPerSecond: (before?.bytesPerSecond ?? 0) + bytesPerSecond,
+          state: before?.state === 'active' ? 'active' : state,
+        });
+      }
+    }
+    for (const { url, bytes, done } of this.#copies) {
+      const before = sources.get(`origin:${url}`);
+      sources.set(`origin:${url}`, {
+        kind: 'origin',
+        id: url,
+        bytes: (before?.bytes ?? 0) + bytes,
+        pieces: before?.pieces ?? 0,
+        bytesPerSecond: before?.bytesPerSecond ?? 0,
+        state: done ? 'idle' : 'active',
+      });
+    }
+    return [...sources.values()];
+  }
+}

@@ -1,0 +1,295 @@
+import type { Store } from '../store/store.ts';
+import type { Swarm } from '../swarm/swarm.ts';
+import type { BlameLedger } from '../transfer/blame.ts';
+import type { PieceServer } from '../transfer/piece-server.ts';
+import type { Clock } from '../util/clock.ts';
+import { ShoalError } from '../util/errors.ts';
+import type { Metrics } from '../util/metrics.ts';
+import { type DoctorSubject, examine } from './doctor.ts';
+import type { EventBus } from './event-bus.ts';
+import type { FetchWantedModels } from './fetch-wanted-models.ts';
+import type { ModelLocator } from './locate-models.ts';
+import type { ModelViews } from './model-views.ts';
+import type { NodeService } from './node-service.ts';
+import type { OrchestratorLink } from './orchestrator-link.ts';
+import type { OriginLists } from './origin-lists.ts';
+import type {
+  CheckView,
+  ModelState,
+  ModelView,
+  NodeEvent,
+  NodeView,
+  OriginView,
+  PeerView,
+  TransferView,
+  VerifyView,
+} from './views.ts';
+
+export interface NodeFacadeOptions {
+  readonly name: string;
+  readonly version: string;
+  readonly modelsDir: string;
+  readonly cacheMaxBytes?: number;
+  readonly blake3: 'native' | 'wasm';
+  readonly doctor: Omit<
+    DoctorSubject,
+    | 'peersConnected'
+    | 'clockSkewsMs'
+    | 'directoriesWatched'
+    | 'watcherProblem'
+    | 'wantedBytesMissing'
+    | 'origins'
+    | 'orchestrators'
+    | 'listeners'
+  >;
+}
+
+export interface NodeFacadeParts {
+  readonly store: Store;
+  readonly swarm: Swarm;
+  readonly server: PieceServer;
+  readonly blame: BlameLedger;
+  readonly locator: ModelLocator;
+  readonly wanted: FetchWantedModels;
+  readonly origins: OriginLists;
+  readonly orchestrators: readonly OrchestratorLink[];
+  readonly views: ModelViews;
+  readonly events: EventBus;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** `host:port` of what listens, by name; filled in as it starts. */
+  readonly listeners: () => DoctorSubject['listeners'];
+  readonly api: () => string;
+  readonly ready: () => boolean;
+}
+
+/** A daemon that has just started learns within so long what the others have. */
+const LEARNING_MS = 6_000;
+const LOOK_AGAIN_MS = 100;
+/** What is withdrawn reaches the fleet and the orchestrators before the first byte is deleted. */
+const WITHDRAWAL_MS = 300;
+
+/** What the HTTP API can ask of the daemon. */
+export class NodeFacade implements NodeService {
+  readonly metrics: Metrics;
+  readonly #options: NodeFacadeOptions;
+  readonly #parts: NodeFacadeParts;
+  readonly #startMs: number;
+
+  constructor(options: NodeFacadeOptions, parts: NodeFacadeParts) {
+    this.metrics = parts.metrics;
+    this.#options = options;
+    this.#parts = parts;
+    this.#startMs = parts.clock.monotonic();
+  }
+
+  ready(): boolean {
+    return this.#parts.ready();
+  }
+
+  async node(): Promise<NodeView> {
+    const { store, swarm, orchestrators, clock } = this.#parts;
+    const { name, version, modelsDir, cacheMaxBytes, blake3 } = this.#options;
+    const disk = await store.space.disk();
+    return {
+      name,
+      peerId: swarm.peerId,
+      version,
+      api: this.#parts.api(),
+      listen: swarm.multiaddrs(),
+      peers: swarm.connectedPeers().length,
+      models: this.modelCounts(),
+      disk: {
+        modelsDir,
+        ...disk,
+        usedByModelsBytes: store.usage().usedBytes,
+        reservedBytes: store.space.reservedBytes,
+        ...(cacheMaxBytes === undefined ? {} : { cacheMaxBytes }),
+      },
+      uptimeSeconds: Math.round((clock.monotonic() - this.#startMs) / 1000),
+      rssBytes: process.memoryUsage.rss(),
+      orchestrators: orchestrators.map((link) => link.view()),
+      blake3,
+    };
+  }
+
+  /** Cheap: counts without putting views together. */
+  modelCounts(): Record<ModelState, number> & { wanted: number } {
+    const { store, wanted } = this.#parts;
+    const counts = {
+      installed: store.catalog.models().length,
+      fetching: 0,
+      queued: 0,
+      missing: 0,
+      corrupt: 0,
+      wanted: 0,
+    };
+    for (const { name } of store.wants.list()) {
+      counts.wanted += 1;
+      if (store.catalog.findModel(name) !== undefined) continue;
+      if (wanted.isActive(name)) counts.fetching += 1;
+      else if (wanted.problemOf(name)?.code === 'not-found') counts.missing += 1;
+      else counts.queued += 1;
+    }
+    for (const reason of store.catalog.unverified().values()) if (reason === 'corrupt') counts.corrupt += 1;
+    return counts;
+  }
+
+  models(scope: 'local' | 'fleet'): ModelView[] {
+    return this.#parts.views.list(scope);
+  }
+
+  model(idOrAlias: string): ModelView {
+    return this.#parts.views.get(idOrAlias);
+  }
+
+  async want(idOrAlias: string, options: { priority: 'normal' | 'high'; digest?: string }): Promise<ModelView> {
+    const { store, wanted, clock, views } = this.#parts;
+    const id = await this.#resolveSoon(idOrAlias);
+    const since = store.wants.get(id)?.since ?? clock.now();
+    wanted.forgive(id);
+    await store.wants.put({ name: id, since, ...options });
+    return views.get(id);
+  }
+
+  async unwant(idOrAlias: string): Promise<ModelView> {
+    const view = this.model(idOrAlias);
+    await this.#parts.store.wants.delete(view.id);
+    return { ...view, wanted: false };
+  }
+
+  async remove(idOrAlias: string): Promise<void> {
+    const { store, clock } = this.#parts;
+    const { id, pinned } = this.model(idOrAlias);
+    if (pinned) {
+      throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${id}" first.` });
+    }
+    await store.wants.delete(id);
+    if (store.catalog.findModel(id) === undefined) {
+      for (const { sha256 } of this.#filesOf(id)) if (sha256 !== undefined) await store.partials.discard(sha256);
+      return;
+    }
+    await store.remover.remove(id, () => clock.sleep(WITHDRAWAL_MS, new AbortController().signal));
+  }
+
+  async pin(idOrAlias: string): Promise<ModelView> {
+    const { store, clock } = this.#parts;
+    const { id } = this.model(idOrAlias);
+    await store.wants.pin(id, clock.now());
+    return this.model(id);
+  }
+
+  async unpin(idOrAlias: string): Promise<ModelView> {
+    const { id } = this.model(idOrAlias);
+    await this.#parts.store.wants.unpin(id);
+    return this.model(id);
+  }
+
+  async verify(idOrAlias: string, signal: AbortSignal): Promise<VerifyView> {
+    const { store } = this.#parts;
+    const model = store.catalog.findModel(idOrAlias);
+    if (model === undefined) {
+      throw new ShoalError('not-found', `${idOrAlias} is not installed here`, { remedy: 'See "shoal ls".' });
+    }
+    const files = await store.scanner.verify(
+      model.files.map(({ path }) => path),
+      signal,
+    );
+    return { model: model.id, ok: files.every(({ ok }) => ok), files };
+  }
+
+  transfers(): TransferView[] {
+    return this.#parts.wanted.transfers();
+  }
+
+  peers(): PeerView[] {
+    const { swarm, blame, clock, server } = this.#parts;
+    const received = receivedByPeer(this.transfers());
+    const connected = new Map(swarm.connectedPeers().map((peer) => [peer.peerId, peer]));
+    const known = new Set([...swarm.fleet.nodes().map(({ peerId }) => peerId), ...connected.keys()]);
+    for (const { id } of blame.list()) if (id.kind === 'peer') known.add(id.id);
+    return [...known].map((peerId): PeerView => {
+      const node = swarm.fleet.node(peerId);
+      const fault = blame.find({ kind: 'peer', id: peerId });
+      const isConnected = connected.has(peerId);
+      return {
+        peerId,
+        name: node?.name ?? '',
+        connected: isConnected,
+        addresses: node?.addresses ?? [],
+        ...(node?.lane === undefined ? {} : { lane: node.lane }),
+        transport: isConnected ? 'stream' : 'none',
+        models: node === undefined ? 0 : [...node.models()].length,
+        freeBytes: node?.freeBytes ?? 0,
+        seenMsAgo: node === undefined ? 0 : Math.max(0, Math.round(clock.monotonic() - node.seenAt)),
+        receivedBytes: received.get(peerId) ?? 0,
+        sentBytes: server.sentTo(peerId),
+        rejectedPieces: fault?.rejectedPieces ?? 0,
+        ...(fault === undefined
+          ? {}
+          : { blamed: { reason: fault.reason, until: new Date(fault.untilMs).toISOString(), strikes: fault.strikes } }),
+      };
+    });
+  }
+
+  origins(): OriginView[] {
+    return this.#parts.origins.views();
+  }
+
+  async rescan(): Promise<void> {
+    await Promise.all([this.#parts.store.scanner.rescan(), this.#parts.origins.rescan()]);
+  }
+
+  async doctor(signal: AbortSignal): Promise<CheckView[]> {
+    const { store, swarm, wanted, orchestrators, clock } = this.#parts;
+    const { watching } = store.scanner;
+    const missing = wanted.active().reduce((sum, { bytesTotal, bytesDone }) => sum + bytesTotal - bytesDone, 0);
+    return examine(
+      {
+        ...this.#options.doctor,
+        listeners: this.#parts.listeners(),
+        peersConnected: swarm.connectedPeers().length,
+        clockSkewsMs: swarm.fleet.nodes().map((node) => {
+          const theirAgeMs = clock.now() - node.issuedAt;
+          return { who: node.name, skewMs: theirAgeMs - (clock.monotonic() - node.seenAt) };
+        }),
+        directoriesWatched: watching.directories,
+        ...(watching.problem === undefined ? {} : { watcherProblem: watching.problem }),
+        wantedBytesMissing: missing,
+        origins: this.origins(),
+        orchestrators: orchestrators.map((link) => link.view()),
+      },
+      signal,
+    );
+  }
+
+  subscribe(listener: (event: NodeEvent) => void): () => void {
+    return this.#parts.events.subscribe(listener);
+  }
+
+  #filesOf(id: string): readonly { sha256?: string }[] {
+    return this.#parts.locator.offers.find(id)?.files ?? [];
+  }
+
+  /** A name that nobody knows yet may be known in a moment, while this daemon is young. */
+  async #resolveSoon(idOrAlias: string): Promise<string> {
+    const { clock, views, origins } = this.#parts;
+    const signal = new AbortController().signal;
+    for (;;) {
+      const id = views.resolve(idOrAlias);
+      if (id !== undefined) return id;
+      const isYoung = clock.monotonic() - this.#startMs < LEARNING_MS;
+      if (!isYoung && origins.asked) return views.get(idOrAlias).id;
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    }
+  }
+}
+
+/** From the transfers under way and those that ended lately. */
+function receivedByPeer(transfers: readonly TransferView[]): Map<string, number> {
+  const received = new Map<string, number>();
+  for (const { sources } of transfers) {
+    for (const { kind, id, bytes } of sources) if (kind === 'peer') received.set(id, (received.get(id) ?? 0) + bytes);
+  }
+  return received;
+}
