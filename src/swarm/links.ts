@@ -89,7 +89,13 @@ export class Links implements AsyncDisposable {
     }
   }
 
-  /** Serves a protocol; a handler that throws costs its stream. Returns what ends it. */
+  /** Closes every connection to a peer. */
+  hangUp(peerId: string): void {
+    const reason = new Error('nothing was heard of the peer');
+    for (const connection of this.#node.getConnections(peerIdFromString(peerId))) connection.abort(reason);
+  }
+
+  /** Serves a protocol; a handler that throws costs its stream. */
   async handle(protocol: string, handler: StreamHandler, limits: StreamLimits): Promise<void> {
     await this.#node.handle(
       protocol,

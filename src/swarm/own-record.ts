@@ -42,6 +42,7 @@ export class OwnRecord {
   /** Entries to be, where they differ in number or content from the record's. */
   #pending: ReadonlyMap<string, RecordEntry> | undefined;
   #metaChanged = false;
+  #hashed: { readonly record: NodeRecord; readonly byHash: ReadonlyMap<string, RecordEntry> } | undefined;
   #last: Publication | undefined;
   #publishing: Promise<Publication> | undefined;
 
@@ -64,6 +65,11 @@ export class OwnRecord {
 
   set freeBytes(bytes: number) {
     this.#freeBytes = Math.max(0, Math.floor(bytes));
+  }
+
+  /** An entry of the last publication, by its hash. */
+  findEntry(hash: string): RecordEntry | undefined {
+    return this.#byHash().get(hash);
   }
 
   /** Everything this node holds now; says whether that is news. */
@@ -108,6 +114,14 @@ export class OwnRecord {
   /** What was signed last; signs first when there is nothing yet. */
   async published(): Promise<Publication> {
     return this.#publishing ?? this.#last ?? this.publish();
+  }
+
+  #byHash(): ReadonlyMap<string, RecordEntry> {
+    if (this.#hashed?.record !== this.#record) {
+      const byHash = new Map(Array.from(this.#record.entries.values(), (entry) => [entry.hash, entry]));
+      this.#hashed = { record: this.#record, byHash };
+    }
+    return this.#hashed.byHash;
   }
 
   async #publish(): Promise<Publication> {

@@ -5,7 +5,7 @@ import { messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { jittered, type Random } from '../util/random.ts';
 import { Wake } from '../util/wake.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, FleetChange } from './fleet.ts';
 import type { Links } from './links.ts';
 import type { SwarmNode } from './node.ts';
 
@@ -58,7 +58,11 @@ export class PeerFinder {
 
   async run(signal: AbortSignal): Promise<void> {
     const onFound = (event: CustomEvent<PeerInfo>): void => this.#found(event.detail);
-    const onNews = (): void => this.#wake.notify();
+    const onNews = (change?: FleetChange | string): void => {
+      // Whose record has expired is dead or cannot hear us; a connection that still seems open is in the way of a new one.
+      if (typeof change === 'object' && change.kind === 'left') this.#links.hangUp(change.peerId);
+      this.#wake.notify();
+    };
     this.#node.addEventListener('peer:discovery', onFound);
     this.#fleet.on('change', onNews);
     const stop = this.#links.onPeer({ disconnect: onNews });

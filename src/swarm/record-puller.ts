@@ -6,6 +6,7 @@ import type { Log } from '../util/log.ts';
 import type { Fleet } from './fleet.ts';
 import type { Links } from './links.ts';
 import type { NoteOnce } from './note-once.ts';
+import type { OwnRecord } from './own-record.ts';
 import { RECORD_PROTOCOL } from './protocols.ts';
 import { fetchRecord } from './record-exchange.ts';
 
@@ -22,6 +23,7 @@ interface Pull {
 
 /** Gets the whole record of nodes that we are behind on: from the owner, else from whoever told us of it. */
 export class RecordPuller {
+  readonly #own: OwnRecord;
   readonly #fleet: Fleet;
   readonly #links: Links;
   readonly #blake3: Blake3Engine;
@@ -30,7 +32,8 @@ export class RecordPuller {
   readonly #waiting = new Map<string, Pull>();
   readonly #running = new Set<string>();
 
-  constructor(parts: { fleet: Fleet; links: Links; blake3: Blake3Engine; log: Log; noted: NoteOnce }) {
+  constructor(parts: { own: OwnRecord; fleet: Fleet; links: Links; blake3: Blake3Engine; log: Log; noted: NoteOnce }) {
+    this.#own = parts.own;
     this.#fleet = parts.fleet;
     this.#links = parts.links;
     this.#blake3 = parts.blake3;
@@ -81,7 +84,8 @@ export class RecordPuller {
     try {
       const wanted = {
         peerId: peerIdFromString(owner).toMultihash().bytes,
-        known: (hash: string) => this.#fleet.findEntry(hash),
+        // Nodes of a fleet hold mostly the same: what is known already needs no journey and no second place in memory.
+        known: (hash: string) => this.#own.findEntry(hash) ?? this.#fleet.findEntry(hash),
       };
       const found = await fetchRecord(stream, wanted, this.#blake3, signal);
       if (found?.signed.head.peerId !== owner) return false;

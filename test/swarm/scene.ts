@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { multiaddr } from '@multiformats/multiaddr';
+import { pino } from 'pino';
 import { type Blake3Engine, loadBlake3 } from '../../src/content/blake3.ts';
 import { manifestCid } from '../../src/content/cid.ts';
 import { encodeManifest } from '../../src/content/manifest.ts';
@@ -9,7 +11,8 @@ import { geometryOf } from '../../src/content/piece-geometry.ts';
 import { generateFleetKey, parseFleetKey } from '../../src/swarm/fleet-key.ts';
 import { Swarm, type SwarmOptions, type SwarmParts } from '../../src/swarm/swarm.ts';
 import { systemClock } from '../../src/util/clock.ts';
-import { silentLog } from '../../src/util/log.ts';
+import { codeOf, type ErrorCode } from '../../src/util/errors.ts';
+import { type Log, silentLog } from '../../src/util/log.ts';
 import { Metrics } from '../../src/util/metrics.ts';
 import { seededRandom } from '../../src/util/random.ts';
 
@@ -85,4 +88,34 @@ export async function until<T>(what: string, look: () => T | undefined | false, 
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** For calls that nobody cancels. */
+export const never: AbortSignal = new AbortController().signal;
+
+export async function rejectsWith(code: ErrorCode, promise: Promise<unknown>): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.equal(codeOf(error), code, String(error));
+    return true;
+  });
+}
+
+export interface LoggedLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** A log whose lines can be looked at. */
+export function listeningLog(): { log: Log; lines: LoggedLine[] } {
+  const lines: LoggedLine[] = [];
+  const log = pino(
+    { level: 'debug', formatters: { level: (label) => ({ level: label }) } },
+    { write: (line: string) => lines.push(JSON.parse(line) as LoggedLine) },
+  );
+  return { log, lines };
+}
+
+export function hexOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
