@@ -29,10 +29,10 @@ export interface CopiedBlob {
  * a crash leaves copy and journal, which are found whole; after it, what the have log lacks is fetched again.
  */
 export class OriginCopy {
-  readonly #partials: PartialStore;
+  readonly #partials: Pick<PartialStore, 'dir' | 'create'>;
   readonly #blake3: Blake3Engine;
 
-  constructor(parts: { readonly partials: PartialStore; readonly blake3: Blake3Engine }) {
+  constructor(parts: { readonly partials: Pick<PartialStore, 'dir' | 'create'>; readonly blake3: Blake3Engine }) {
     this.#partials = parts.partials;
     this.#blake3 = parts.blake3;
   }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { ShoalError } from '../../util/errors.ts';
 import type { FdCache } from './fd-cache.ts';
 import type { PieceSink } from './piece-sink.ts';
@@ -47,7 +47,15 @@ function open(
   let file: ReturnType<FdCache['take']> | undefined;
   try {
     file = files.take(order.path);
-    const stats = fstatSync(file.fd);
+    let stats = fstatSync(file.fd);
+    const named = statSync(order.path);
+    if (named.ino !== stats.ino || named.dev !== stats.dev) {
+      // Replaced since it was opened: what counts is what the name means now.
+      file.release();
+      files.forget(order.path);
+      file = files.take(order.path);
+      stats = fstatSync(file.fd);
+    }
     if (!stats.isFile() || stats.size !== order.sizeBytes) {
       throw new ShoalError('source-gone', `the origin's file has ${stats.size} bytes, not ${order.sizeBytes}`);
     }

@@ -9,6 +9,7 @@ const CONNECT_MS = 5000;
 const SILENCE_MS = 15_000;
 const KEEP_ALIVE_MS = 30_000;
 const MAX_REDIRECTIONS = 4;
+const LOST = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 
 export interface ByteRange {
   readonly offset: number;
@@ -89,15 +90,19 @@ export class HttpReader {
   }
 
   async #get(url: string, headers: HttpRequest['headers'], signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    try {
-      return await request(url, {
-        dispatcher: this.#agent,
-        // A compressed body has other offsets than the file.
-        headers: { 'accept-encoding': 'identity', ...headers },
-        signal,
-      });
-    } catch (error) {
-      throw httpError(error);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await request(url, {
+          dispatcher: this.#agent,
+          // A compressed body has other offsets than the file.
+          headers: { 'accept-encoding': 'identity', ...headers },
+          signal,
+        });
+      } catch (error) {
+        // A server that closes an idle connection the moment we use it is as well as before.
+        if (attempt === 1 && LOST.includes(String((error as { code?: unknown }).code))) continue;
+        throw httpError(error);
+      }
     }
   }
 }
