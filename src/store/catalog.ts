@@ -1,322 +1,319 @@
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
-import { loadBlake3 } from '../content/blake3.ts';
-import { manifestCid } from '../content/cid.ts';
-import type { ModelMetadata } from '../content/metadata.ts';
-import { MODEL_MAX_ALIASES, type Model, type ModelFile, makeModel, parseAlias } from '../content/model.ts';
-import { groupModels, type ModelGroup } from '../content/model-rules.ts';
-import { ShoalError } from '../util/errors.ts';
-import type { Database, Table } from './database.ts';
-import { decodeStamp, encodeStamp, type FileStamp } from './file-stamp.ts';
+import type { Model } from '../content/model.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Log } from '../util/log.ts';
+import { BlobPaths } from './blob-paths.ts';
+import type { Database } from './database.ts';
+import type { FileStamp } from './file-stamp.ts';
+import { FileTable } from './file-table.ts';
+import { GivenAliases } from './given-aliases.ts';
+import { HeldModels } from './held-models.ts';
+import type { KnownFile, RememberedFile } from './known-file.ts';
+import { ManifestTable } from './manifest-table.ts';
+import { type CatalogChange, ModelIndex } from './model-index.ts';
 
-/** A file as it was when its bytes were last hashed. */
-export interface KnownFile {
-  readonly stamp: FileStamp;
-  readonly sha256: string;
-  readonly manifest: string;
-  readonly metadata?: ModelMetadata;
+export type { KnownFile } from './known-file.ts';
+export type { CatalogChange } from './model-index.ts';
+
+/** Why a file that is there does not count: `settling` may still be written, `corrupt` has wrong bytes or none that can be read. */
+export type PendingReason = 'settling' | 'hashing' | 'corrupt';
+
+export interface CatalogParts {
+  readonly database: Database;
+  readonly log: Log;
+  readonly clock: Clock;
 }
 
-export interface CatalogChange {
-  /** New, or with other files than before. */
-  readonly added: readonly Model[];
-  /** Ids of models that are not here any more, or not whole. */
-  readonly removed: readonly string[];
+interface Kept {
+  readonly table: FileTable;
+  readonly remembered: Map<string, RememberedFile>;
+  readonly manifests: ManifestTable;
+  readonly aliases: GivenAliases;
+  readonly held: HeldModels;
 }
 
-interface StoredFile {
-  readonly stamp: string;
-  readonly sha256: string;
-  readonly manifest: string;
-  readonly metadata?: ModelMetadata;
-}
-
-const WRITE_BATCH = 1000;
 const ADDITIONS_WAIT_MS = 20;
+/** Grouping may take this share of the main thread, however many files come in. */
+const GROUPING_SHARE = 0.2;
+/** How long a file may be gone (a disk that is not mounted) and come back without being hashed again. */
+const LOST_KEPT_MS = 14 * 24 * 3600_000;
 
 /**
  * What this disk holds, by model and by blob: an index over files that lie where programs expect them. A model is here
  * only while every one of its files is verified and was unchanged when we last looked; a file that changes leaves at
  * once and comes back when it has been hashed again.
  *
- * Invariant: what is withdrawn (`suspend`, `removeFile`, `hold`) is withdrawn, `change` emitted, before the call
- * returns its control, so that nothing is served or reported after it.
+ * Invariant: what is withdrawn (`suspend`, `lose`, `removeFile`, `hold`) is withdrawn, `change` emitted, when the call
+ * returns its control. What is added appears some milliseconds later, many at a time, or at `refresh`.
  */
-export class Catalog extends EventEmitter<{ change: [CatalogChange] }> implements AsyncDisposable {
+export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
   readonly #modelsDir: string;
-  readonly #fileTable: Table<StoredFile>;
-  readonly #manifestTable: Table<Uint8Array>;
-  readonly #aliasTable: Table<string[]>;
-  readonly #holdTable: Table<string[]>;
+  readonly #clock: Clock;
+  readonly #kept: Kept;
   /** Verified and believed unchanged. */
   readonly #files = new Map<string, KnownFile>();
-  /** Hashed once, not looked at since the start. */
-  readonly #remembered = new Map<string, KnownFile>();
-  /** There, but not verified: being written, hashed, or damaged. */
-  readonly #unverified = new Map<string, UnverifiedReason>();
-  readonly #pathsBySha = new Map<string, Set<string>>();
-  readonly #aliases = new Map<string, readonly string[]>();
-  /** Ids of models that are being put together from several files; not here until all are in place. */
-  readonly #held = new Map<string, readonly string[]>();
-  #models = new Map<string, Model>();
-  #idsByAlias = new Map<string, string>();
-  #batchDepth = 0;
+  /** Hashed once; not looked at since the start, or different now, or gone. */
+  readonly #remembered: Map<string, RememberedFile>;
+  readonly #pending = new Map<string, PendingReason>();
+  readonly #blobs = new BlobPaths();
+  readonly #index = new ModelIndex();
   #dirty = false;
+  #groupingMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(modelsDir: string, database: Database) {
+  private constructor(modelsDir: string, clock: Clock, kept: Kept) {
     super();
     this.#modelsDir = modelsDir;
-    this.#fileTable = database.json('files');
-    this.#manifestTable = database.bytes('manifests');
-    this.#aliasTable = database.json('aliases');
-    this.#holdTable = database.json('holds');
+    this.#clock = clock;
+    this.#kept = kept;
+    this.#remembered = kept.remembered;
   }
 
   /** Knows what was hashed before; nothing counts as here until `confirm` or `putFile` says that it still is. */
-  static async open(options: { modelsDir: string }, parts: { database: Database }): Promise<Catalog> {
-    const catalog = new Catalog(options.modelsDir, parts.database);
-    for await (const [path, stored] of catalog.#fileTable.iterator()) {
-      const stamp = decodeStamp(stored.stamp);
-      if (stamp !== undefined) catalog.#remembered.set(path, { ...stored, stamp });
-    }
-    for await (const [id, aliases] of catalog.#aliasTable.iterator()) catalog.#aliases.set(id, aliases);
-    for await (const [id, paths] of catalog.#holdTable.iterator()) catalog.#held.set(id, paths);
+  static async open(options: { readonly modelsDir: string }, parts: CatalogParts): Promise<Catalog> {
+    const table = new FileTable({ table: parts.database.json('files'), log: parts.log });
+    const catalog = new Catalog(options.modelsDir, parts.clock, {
+      table,
+      remembered: await table.load(),
+      manifests: await ManifestTable.open(parts),
+      held: await HeldModels.open(parts),
+      aliases: await GivenAliases.open(parts),
+    });
+    const oldest = parts.clock.now() - LOST_KEPT_MS;
+    for (const [path, { lostAt }] of catalog.#remembered)
+      if (lostAt !== undefined && lostAt < oldest) await catalog.removeFile(path);
+    // What is not looked at yet may be there: no directory is announced while half of it has been looked at.
+    for (const path of catalog.#remembered.keys()) catalog.#touch(path);
     return catalog;
   }
 
+  /** Only installed, verified and unchanged ones. */
   models(): readonly Model[] {
-    this.#rebuildIfDirty();
-    return [...this.#models.values()];
+    return this.#index.list();
   }
 
   findModel(idOrAlias: string): Model | undefined {
-    this.#rebuildIfDirty();
-    return this.#models.get(idOrAlias) ?? this.#models.get(this.#idsByAlias.get(idOrAlias) ?? '');
+    return this.#index.find(idOrAlias);
   }
 
   /** A verified file that holds the blob; its stamp must be held against the file before and after it is read. */
   locateBlob(sha256: string): { path: string; relativePath: string; stamp: FileStamp; manifest: string } | undefined {
-    const [relativePath] = this.#pathsBySha.get(sha256) ?? [];
+    const [relativePath] = this.#blobs.of(sha256);
     const file = relativePath === undefined ? undefined : this.#files.get(relativePath);
     if (relativePath === undefined || file === undefined) return undefined;
     return { path: join(this.#modelsDir, relativePath), relativePath, stamp: file.stamp, manifest: file.manifest };
+  }
+
+  /** All verified files with these bytes. */
+  pathsOf(sha256: string): string[] {
+    return [...this.#blobs.of(sha256)];
   }
 
   fileAt(path: string): KnownFile | undefined {
     return this.#files.get(path);
   }
 
-  /** What the file was when it was last hashed, also before this start; for comparing stamps. */
-  rememberedAt(path: string): KnownFile | undefined {
+  /** What the file was when it was last hashed, also before this start. */
+  rememberedAt(path: string): RememberedFile | undefined {
     return this.#files.get(path) ?? this.#remembered.get(path);
   }
 
-  rememberedPaths(): string[] {
-    return [...new Set([...this.#files.keys(), ...this.#remembered.keys()])];
+  /** Everything that was there when we last looked. */
+  presentPaths(): string[] {
+    const present = [...this.#files.keys(), ...this.#pending.keys()];
+    for (const [path, file] of this.#remembered) {
+      if (file.lostAt === undefined && !this.#pending.has(path)) present.push(path);
+    }
+    return present;
   }
 
-  unverified(): ReadonlyMap<string, UnverifiedReason> {
-    return this.#unverified;
+  /** True for a file that was there when we last looked. */
+  isPresent(path: string): boolean {
+    if (this.#files.has(path) || this.#pending.has(path)) return true;
+    const file = this.#remembered.get(path);
+    return file !== undefined && file.lostAt === undefined;
+  }
+
+  /** Files that are there but do not count, and why. */
+  unverified(): ReadonlyMap<string, PendingReason> {
+    return this.#pending;
   }
 
   async manifestBytes(cid: string): Promise<Uint8Array | undefined> {
-    return this.#manifestTable.get(cid);
+    return this.#kept.manifests.get(cid);
   }
 
   async manifestOf(sha256: string): Promise<{ cid: string; bytes: Uint8Array } | undefined> {
     const cid = this.locateBlob(sha256)?.manifest;
-    const bytes = cid === undefined ? undefined : await this.manifestBytes(cid);
+    const bytes = await this.manifestBytes(cid ?? '');
     return cid === undefined || bytes === undefined ? undefined : { cid, bytes };
   }
 
   async putManifest(bytes: Uint8Array): Promise<string> {
-    const cid = manifestCid(bytes, await loadBlake3());
-    await this.#manifestTable.put(cid, bytes);
-    return cid;
+    return this.#kept.manifests.put(bytes);
   }
 
   /** The file was hashed just now. Its manifest must have been put before. */
   async putFile(path: string, file: KnownFile): Promise<void> {
-    const { stamp, ...rest } = file;
-    await this.#fileTable.put(path, { ...rest, stamp: encodeStamp(stamp) });
-    this.#include(path, file);
-    this.#rebuildSoon();
+    const { stamp, sha256, manifest, metadata } = file;
+    const known = { stamp, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) };
+    this.#include(path, known);
+    await this.#kept.table.put(path, known);
   }
 
-  /** The file is as it was when it was hashed, says its stamp. Returns false for a file that was never hashed. */
+  /** The file is as it was when it was hashed, says its stamp. Returns false for one that was never hashed. */
   confirm(path: string): boolean {
     const file = this.#remembered.get(path);
-    if (file !== undefined) this.#include(path, file);
-    else if (!this.#files.has(path)) return false;
-    this.#rebuildSoon();
+    if (file === undefined) return this.#files.has(path);
+    const { lostAt, damaged, ...known } = file;
+    if (damaged === true) {
+      // The damage that a verification found does not heal by looking at the stamp.
+      this.#pending.set(path, 'corrupt');
+      this.#touch(path);
+      return true;
+    }
+    this.#include(path, known);
+    if (lostAt !== undefined) void this.#kept.table.put(path, known);
     return true;
   }
 
   /** The file is there, but its bytes are not known (any more): it counts as absent until it has been hashed. */
-  suspend(path: string, reason: UnverifiedReason): void {
+  suspend(path: string, reason: PendingReason): void {
+    const isNew = !this.#pending.has(path);
+    this.#pending.set(path, reason);
     const file = this.#files.get(path);
     if (file !== undefined) {
       this.#exclude(path, file);
       this.#remembered.set(path, file);
     }
-    this.#unverified.set(path, reason);
-    this.#rebuild();
+    if (!isNew && file === undefined) return;
+    this.#touch(path);
+    // Also for a file nobody knew: a directory model with a new file in it is not what it was.
+    this.#regroupSoon();
   }
 
+  /** Its bytes are wrong although nobody has written to it; remembered over restarts, until it is replaced. */
+  async damaged(path: string): Promise<void> {
+    this.suspend(path, 'corrupt');
+    const file = this.#remembered.get(path);
+    if (file === undefined) return;
+    this.#remembered.set(path, { ...file, damaged: true });
+    await this.#kept.table.put(path, { ...file, damaged: true });
+  }
+
+  /** The file is not there now. Should it come back as it was (a disk is mounted again), it is not hashed again. */
+  async lose(path: string): Promise<void> {
+    const file = this.#files.get(path) ?? this.#remembered.get(path);
+    this.#withdraw(path);
+    if (file === undefined) return;
+    const lost = { ...file, lostAt: this.#clock.now() };
+    this.#remembered.set(path, lost);
+    this.#touch(path);
+    await this.#kept.table.put(path, lost);
+  }
+
+  /** Deleted by us: nothing of it is kept. */
   async removeFile(path: string): Promise<void> {
-    const file = this.#files.get(path);
-    if (file !== undefined) this.#exclude(path, file);
+    this.#withdraw(path);
     this.#remembered.delete(path);
-    this.#unverified.delete(path);
-    this.#rebuild();
-    await this.#fileTable.del(path);
-  }
-
-  /** Many changes become one `change`. */
-  async batch<T>(work: () => Promise<T>): Promise<T> {
-    this.#batchDepth += 1;
-    try {
-      return await work();
-    } finally {
-      this.#batchDepth -= 1;
-      this.#rebuildIfDirty();
-    }
+    this.#touch(path);
+    await this.#kept.table.delete(path);
   }
 
   /** Names given on registration, beside those that follow from the id. @throws ShoalError `invalid`, `conflict` */
   async addAliases(id: string, aliases: readonly string[]): Promise<void> {
-    const all = [...new Set([...(this.#aliases.get(id) ?? []), ...aliases.map(parseAlias)])];
-    if (all.length > MODEL_MAX_ALIASES - 1) throw new ShoalError('conflict', `${id} has enough aliases already`);
-    await this.#aliasTable.put(id, all);
-    this.#aliases.set(id, all);
-    this.#rebuild();
+    await this.#kept.aliases.add(id, aliases);
+    this.#index.touchId(id);
+    this.refresh();
   }
 
   /** From now on until `release` the model is not here, whatever lies there; remembered over a crash. */
   async hold(id: string, paths: readonly string[]): Promise<void> {
-    await this.#holdTable.put(id, [...paths]);
-    this.#held.set(id, paths);
-    this.#rebuild();
+    const held = this.#kept.held.add(id, paths);
+    for (const path of [...paths, ...(this.#index.find(id)?.files ?? []).map((file) => file.path)]) {
+      this.#touch(path);
+      this.#emitRemoved(this.#index.withdraw(path));
+    }
+    this.#regroupSoon();
+    await held;
   }
 
   async release(id: string): Promise<void> {
-    await this.#holdTable.del(id);
-    this.#held.delete(id);
-    this.#rebuild();
+    const paths = this.#kept.held.pathsOf(id) ?? [];
+    const released = this.#kept.held.remove(id);
+    for (const path of paths) this.#touch(path);
+    this.#index.touchId(id);
+    this.#regroupSoon();
+    await released;
   }
 
   heldModels(): string[] {
-    return [...this.#held.keys()];
+    return this.#kept.held.ids();
+  }
+
+  /** Groups what has come in now, instead of some milliseconds later. */
+  refresh(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#dirty = false;
+    const startMs = performance.now();
+    const { held, aliases } = this.#kept;
+    const change = this.#index.regroup({ verified: this.#files, held, aliases });
+    this.#groupingMs = performance.now() - startMs;
+    if (change.added.length > 0 || change.removed.length > 0) this.emit('change', change);
   }
 
   /** Forgets manifests that no file and none of `keep` needs. */
   async sweepManifests(keep: ReadonlySet<string>): Promise<number> {
     const needed = new Set(keep);
     for (const file of [...this.#files.values(), ...this.#remembered.values()]) needed.add(file.manifest);
-    let stale: string[] = [];
-    let swept = 0;
-    for await (const cid of this.#manifestTable.keys()) {
-      if (!needed.has(cid)) stale.push(cid);
-      if (stale.length < WRITE_BATCH) continue;
-      swept += stale.length;
-      await this.#manifestTable.batch(stale.map((key) => ({ type: 'del', key })));
-      stale = [];
-    }
-    await this.#manifestTable.batch(stale.map((key) => ({ type: 'del', key })));
-    return swept + stale.length;
+    return this.#kept.manifests.sweep(needed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
-    return Promise.resolve();
+    await this.#kept.table.flushed();
   }
 
   #include(path: string, file: KnownFile): void {
     const before = this.#files.get(path);
-    if (before !== undefined) this.#exclude(path, before);
+    if (before !== undefined && before.sha256 !== file.sha256) this.#exclude(path, before);
     this.#files.set(path, file);
     this.#remembered.delete(path);
-    this.#unverified.delete(path);
-    const paths = this.#pathsBySha.get(file.sha256);
-    if (paths === undefined) this.#pathsBySha.set(file.sha256, new Set([path]));
-    else paths.add(path);
+    this.#pending.delete(path);
+    this.#blobs.add(file.sha256, path);
+    this.#touch(path);
+    this.#regroupSoon();
+  }
+
+  #withdraw(path: string): void {
+    const file = this.#files.get(path);
+    if (file !== undefined) this.#exclude(path, file);
+    if (this.#pending.delete(path) || file !== undefined) this.#regroupSoon();
   }
 
   #exclude(path: string, file: KnownFile): void {
     this.#files.delete(path);
-    const paths = this.#pathsBySha.get(file.sha256);
-    paths?.delete(path);
-    if (paths?.size === 0) this.#pathsBySha.delete(file.sha256);
+    this.#blobs.remove(file.sha256, path);
+    this.#emitRemoved(this.#index.withdraw(path));
   }
 
-  /** What is new may wait a moment, so that a thousand files hashed in a row are not grouped a thousand times. */
-  #rebuildSoon(): void {
+  /** What is known of the path has changed. */
+  #touch(path: string): void {
+    const remembered = this.#remembered.get(path);
+    const wasThere = remembered !== undefined && remembered.lostAt === undefined;
+    const isThere = this.#files.has(path) || this.#pending.has(path) || wasThere;
+    this.#index.touch(path, { isThere: isThere && !this.#kept.held.hasPath(path) });
+  }
+
+  #emitRemoved(id: string | undefined): void {
+    if (id !== undefined) this.emit('change', { added: [], removed: [id] });
+  }
+
+  #regroupSoon(): void {
+    if (this.#dirty) return;
     this.#dirty = true;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#rebuildIfDirty();
-    }, ADDITIONS_WAIT_MS);
+    this.#timer = setTimeout(() => this.refresh(), Math.max(ADDITIONS_WAIT_MS, this.#groupingMs / GROUPING_SHARE));
   }
-
-  #rebuildIfDirty(): void {
-    if (this.#dirty && this.#batchDepth === 0) this.#rebuild();
-  }
-
-  /** Grouping all paths anew costs a few milliseconds for 10,000 models and cannot be wrong. */
-  #rebuild(): void {
-    if (this.#batchDepth > 0) {
-      this.#dirty = true;
-      return;
-    }
-    this.#dirty = false;
-    const before = this.#models;
-    const now = new Map<string, Model>();
-    const heldPaths = new Set([...this.#held.values()].flat());
-    const visible = [...this.#files.keys(), ...this.#unverified.keys()].filter((path) => !heldPaths.has(path));
-    for (const group of groupModels(visible)) {
-      const model = this.#held.has(group.id) ? undefined : this.#modelOf(group, before.get(group.id));
-      if (model !== undefined) now.set(model.id, model);
-    }
-    this.#models = now;
-    this.#idsByAlias = aliasIndex(now.values());
-    const added = [...now.values()].filter((model) => before.get(model.id) !== model);
-    const removed = [...before.keys()].filter((id) => !now.has(id));
-    if (added.length > 0 || removed.length > 0) this.emit('change', { added, removed });
-  }
-
-  /** Undefined while a file is missing or not verified; the model of before when nothing about it has changed. */
-  #modelOf(group: ModelGroup, before: Model | undefined): Model | undefined {
-    if (!group.complete) return undefined;
-    const files: ModelFile[] = [];
-    let metadata: ModelMetadata | undefined;
-    for (const path of group.paths) {
-      const file = this.#files.get(path);
-      if (file === undefined) return undefined;
-      files.push({ path, sizeBytes: file.stamp.sizeBytes, sha256: file.sha256, manifest: file.manifest });
-      metadata ??= file.metadata;
-    }
-    const aliases = [...new Set([...group.aliases, ...(this.#aliases.get(group.id) ?? [])])];
-    const unchanged =
-      before?.files.length === files.length &&
-      before.aliases.length === aliases.length &&
-      files.every((file, at) => before.files[at]?.path === file.path && before.files[at].sha256 === file.sha256);
-    return unchanged ? before : makeModel(group.id, aliases, files, metadata);
-  }
-}
-
-export type UnverifiedReason = 'settling' | 'hashing' | 'corrupt';
-
-/** An alias that two models share leads to neither: a guess would be wrong half of the time. */
-function aliasIndex(models: Iterable<Model>): Map<string, string> {
-  const ids = new Map<string, string>();
-  const shared = new Set<string>();
-  for (const model of models) {
-    for (const alias of model.aliases) {
-      if (ids.has(alias)) shared.add(alias);
-      else ids.set(alias, model.id);
-    }
-  }
-  for (const alias of shared) ids.delete(alias);
-  return ids;
 }

@@ -22,14 +22,17 @@ export function stampOf(stats: BigIntStats): FileStamp {
   };
 }
 
+/**
+ * The device is left out: NFS, btrfs, LVM and USB disks get other device numbers at every boot, and all models would be
+ * hashed again.
+ */
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {
-  return (
-    a.sizeBytes === b.sizeBytes &&
-    a.mtimeNs === b.mtimeNs &&
-    a.ctimeNs === b.ctimeNs &&
-    a.inode === b.inode &&
-    a.device === b.device
-  );
+  return a.ctimeNs === b.ctimeNs && sameButLinks(a, b);
+}
+
+/** Equal but for the change time, which moves when we link or unlink the file ourselves. */
+export function sameButLinks(a: FileStamp, b: FileStamp): boolean {
+  return a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.inode === b.inode;
 }
 
 /** For JSON, which has no big integers. */

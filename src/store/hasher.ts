@@ -1,18 +1,23 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { ModelMetadata } from '../content/metadata.ts';
-import { ShoalError } from '../util/errors.ts';
+import { type ErrorCode, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { FileStamp } from './file-stamp.ts';
 
 export interface HashOrder {
+  readonly kind: 'hash' | 'describe';
   readonly path: string;
+  /** The name that tells the format, where it is not the path's own. */
+  readonly as?: string;
 }
 
 export type HashReply =
   | { readonly kind: 'progress'; readonly bytes: number }
   | { readonly kind: 'changed' }
-  | { readonly kind: 'failed'; readonly errno: string | undefined; readonly message: string }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly errno?: string | undefined; readonly message: string }
+  | { readonly kind: 'described'; readonly metadata?: ModelMetadata }
   | ({ readonly kind: 'hashed' } & HashedFile);
 
 export interface HashedFile {
@@ -21,14 +26,15 @@ export interface HashedFile {
   readonly manifestBytes: Uint8Array;
   readonly manifestCid: string;
   readonly metadata?: ModelMetadata;
-  /** The header says that the file should be longer or shorter than it is. */
-  readonly truncated: boolean;
 }
 
+type Result = Extract<HashReply, { kind: 'described' | 'hashed' }>;
+
 interface Job {
-  readonly path: string;
+  readonly order: HashOrder;
+  readonly signal: AbortSignal;
   readonly onProgress: (bytes: number) => void;
-  readonly resolve: (hashed: HashedFile) => void;
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -37,9 +43,12 @@ interface Hand {
   job: Job | undefined;
 }
 
+const CLOSE_MS = 1_000;
+
 /** Hashes files in worker threads, sha256 and BLAKE3 in one read; workers are started when they are first needed. */
 export class Hasher implements AsyncDisposable {
-  readonly #size: number;
+  /** How many files are hashed at a time. */
+  readonly workers: number;
   readonly #log: Log;
   readonly #hashedBytes;
   readonly #hands: Hand[] = [];
@@ -47,48 +56,76 @@ export class Hasher implements AsyncDisposable {
   #closed = false;
 
   constructor(options: { workers: number }, parts: { log: Log; metrics: Metrics }) {
-    this.#size = options.workers;
+    this.workers = options.workers;
     this.#log = parts.log;
     this.#hashedBytes = parts.metrics.counter('shoal_hashed_bytes_total', 'Bytes of local files read and hashed');
   }
 
   /**
-   * Digests and manifest of the file at an absolute path.
-   * @throws ShoalError `changed` when it is written meanwhile, `not-found` when it is gone or no regular file
+   * Digests and manifest of the file at an absolute, real path.
+   * @throws ShoalError `changed` when it is written meanwhile, `not-found` when it is gone or no regular file,
+   *   `verification-failed` when it has not the length that its header says
    */
   async hashFile(path: string, signal: AbortSignal, onProgress?: (bytes: number) => void): Promise<HashedFile> {
-    signal.throwIfAborted();
-    const job = Promise.withResolvers<HashedFile>();
-    const entry: Job = { path, onProgress: onProgress ?? (() => undefined), resolve: job.resolve, reject: job.reject };
-    const onAbort = (): void => this.#abandon(entry, signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    this.#waiting.push(entry);
-    this.#assign();
+    const result = await this.#run({ kind: 'hash', path }, signal, onProgress);
+    if (result.kind !== 'hashed') throw new ShoalError('internal', 'a hashing worker answered another question');
+    return result;
+  }
+
+  /** What the header of a file says; does not wait behind files that are being hashed. Undefined when in doubt. */
+  async describe(path: string, as: string, signal: AbortSignal): Promise<ModelMetadata | undefined> {
     try {
-      return await job.promise;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+      const result = await this.#run({ kind: 'describe', path, as }, signal);
+      return result.metadata;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return undefined;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#hands.map(({ worker }) => worker.terminate()));
+    for (const job of this.#waiting.splice(0)) job.reject(new DOMException('the hasher is closed', 'AbortError'));
+    // A worker that hangs in a read of a dead mount cannot be waited for.
+    await Promise.race([Promise.all(this.#hands.map(({ worker }) => worker.terminate())), delay(CLOSE_MS)]);
   }
 
-  #assign(): void {
-    while (this.#waiting.length > 0 && !this.#closed) {
-      const hand = this.#hands.find(({ job }) => job === undefined) ?? this.#hire();
-      if (hand === undefined) return;
-      hand.job = this.#waiting.shift();
-      if (hand.job !== undefined) hand.worker.postMessage({ path: hand.job.path } satisfies HashOrder);
+  async #run(order: HashOrder, signal: AbortSignal, onProgress?: (bytes: number) => void): Promise<Result> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const job: Job = { order, signal, onProgress: onProgress ?? (() => undefined), resolve, reject };
+    const onAbort = (): void => this.#abandon(job);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (order.kind === 'describe') this.#waiting.unshift(job);
+    else this.#waiting.push(job);
+    this.#assign();
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
+  #assign(): void {
+    while (!this.#closed) {
+      const hashing = this.#hands.filter(({ job }) => job?.order.kind === 'hash').length;
+      // When a signal fires, its jobs are abandoned one after the other: none of them is begun meanwhile.
+      const next = this.#waiting.findIndex(
+        ({ order, signal }) => !signal.aborted && (order.kind === 'describe' || hashing < this.workers),
+      );
+      const hand = next === -1 ? undefined : (this.#hands.find(({ job }) => job === undefined) ?? this.#hire());
+      const [job] = hand === undefined ? [] : this.#waiting.splice(next, 1);
+      if (hand === undefined || job === undefined) return;
+      hand.job = job;
+      hand.worker.ref();
+      hand.worker.postMessage(job.order);
+    }
+  }
+
+  /** One more than hash at a time, so that a header need not wait. */
   #hire(): Hand | undefined {
-    if (this.#hands.length >= this.#size) return undefined;
+    if (this.#hands.length > this.workers) return undefined;
     const worker = new Worker(new URL('./hash-worker.ts', import.meta.url));
-    worker.unref();
     const hand: Hand = { worker, job: undefined };
     worker.on('message', (reply: HashReply) => this.#take(hand, reply));
     worker.on('error', (error: unknown) => this.#lost(hand, error));
@@ -105,47 +142,61 @@ export class Hasher implements AsyncDisposable {
       return;
     }
     hand.job = undefined;
+    // Only work keeps the process.
+    hand.worker.unref();
     switch (reply.kind) {
       case 'hashed':
+      case 'described':
         job.resolve(reply);
         break;
       case 'changed':
-        job.reject(new ShoalError('changed', `${job.path} was written while it was hashed`));
+        job.reject(new ShoalError('changed', `${job.order.path} was written while it was hashed`));
         break;
       case 'failed':
-        job.reject(failure(job.path, reply.errno, reply.message));
+        job.reject(failure(job.order.path, reply));
         break;
     }
     this.#assign();
   }
 
-  /** Threads cannot be stopped inside a read; the job's worker is, and the next job gets a new one. */
-  #abandon(job: Job, reason: Error): void {
+  /** A thread cannot be asked to stop inside a read: the job's worker is ended, and the next job gets a new one. */
+  #abandon(job: Job): void {
     const waiting = this.#waiting.indexOf(job);
     if (waiting !== -1) this.#waiting.splice(waiting, 1);
     const hand = this.#hands.find((one) => one.job === job);
     if (hand !== undefined) {
       this.#dismiss(hand);
-      void hand.worker.terminate().catch(() => undefined); // nobody waits for a worker that hangs
+      hand.job = undefined;
+      hand.worker.unref();
+      hand.worker.terminate().catch(() => undefined);
     }
-    job.reject(reason);
+    job.reject(job.signal.reason as Error);
     this.#assign();
   }
 
   #lost(hand: Hand, error: unknown): void {
-    this.#log.error({ err: error, path: hand.job?.path }, 'hashing worker failed, another takes its place');
+    const { job } = hand;
     this.#dismiss(hand);
-    hand.job?.reject(new ShoalError('internal', 'the hashing worker failed', { cause: error }));
+    if (job === undefined) return;
+    hand.job = undefined;
+    this.#log.error({ err: error, path: job.order.path }, 'hashing worker failed, another takes its place');
+    job.reject(new ShoalError('internal', 'the hashing worker failed', { cause: error }));
     this.#assign();
   }
 
   #dismiss(hand: Hand): void {
-    this.#hands.splice(this.#hands.indexOf(hand), 1);
+    const at = this.#hands.indexOf(hand);
+    if (at !== -1) this.#hands.splice(at, 1);
   }
 }
 
-function failure(path: string, errno: string | undefined, message: string): ShoalError {
-  const gone = errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENOTDIR';
+function failure(path: string, { code, errno, message }: Extract<HashReply, { kind: 'failed' }>): ShoalError {
+  if (code === 'verification-failed') {
+    return new ShoalError(code, `${path}: ${message}`, {
+      remedy: 'It was probably not copied to its end: copy it again, or delete it.',
+    });
+  }
+  const gone = code === 'not-found' || errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENOTDIR';
   return gone
     ? new ShoalError('not-found', `${path} is not there any more`)
     : new ShoalError('internal', `${path} cannot be read: ${message}`, {

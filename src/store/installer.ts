@@ -1,41 +1,64 @@
-import { constants } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { lstat, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ModelMetadata } from '../content/metadata.ts';
 import { parseModelPath } from '../content/model-path.ts';
-import { errnoOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Catalog } from './catalog.ts';
-import { stampOf } from './file-stamp.ts';
+import { asDiskFull } from './disk-full.ts';
+import { type FileStamp, sameButLinks, stampOf } from './file-stamp.ts';
+import { type Folders, syncDirectory } from './folders.ts';
+import type { Hasher } from './hasher.ts';
+import { type InstallJournal, type Placing } from './install-journal.ts';
+import { installOrder } from './install-order.ts';
 import type { PartialStore } from './partial-store.ts';
+import { linkInto, occupied, shareInto } from './place-file.ts';
+import { restampTwins } from './restamp-twins.ts';
 
-/**
- * Order, for each file: all pieces verified and sha256 right (the caller) → fsync file → link into place → fsync
- * directory → catalog. A crash before the link leaves a partial, which is checked again; a crash after it leaves a whole
- * file that the next scan hashes, or that `repair` finds to be the partial under a second name. A model of several files
- * is held back in the catalog from before its first file until after its last, across crashes.
- */
-export type InstallStep = 'synced' | 'linked' | 'directory-synced' | 'unlinked' | 'catalogued';
+/** How far an installation has come; a test kills the process there. */
+export type InstallStep =
+  | 'held'
+  | 'synced'
+  | 'noted'
+  | 'linked'
+  | 'directory-synced'
+  | 'unlinked'
+  | 'catalogued'
+  | 'released';
 
 export interface StagedFile {
   /** Relative to the models directory. */
   readonly path: string;
   readonly sha256: string;
   readonly manifest: string;
-  readonly metadata?: ModelMetadata;
-  /** Complete and verified; absent when the blob is in the catalog already, under another path. */
+  /** A partial, complete and verified; absent when the blob is in the catalog already, under another path. */
   readonly from?: string;
 }
 
+export interface InstallerOptions {
+  readonly modelsDir: string;
+  readonly onStep?: (step: InstallStep, path: string) => void;
+}
+
+export interface InstallerParts {
+  readonly catalog: Catalog;
+  readonly partials: PartialStore;
+  readonly hasher: Hasher;
+  readonly folders: Folders;
+  readonly journal: InstallJournal;
+  readonly log: Log;
+}
+
+/**
+ * Order, for each file: all pieces verified and sha256 right (the caller) → fsync file → note in the journal → link into
+ * place → fsync directory → unlink the partial's name → catalog. A crash before the link leaves the partial as it was; after
+ * it, `repair` finds in the journal that the file in place is the verified one, and does the rest. A model of several files
+ * is held back in the catalog from before its first file until after its last, across crashes.
+ */
 export class Installer {
   readonly #modelsDir: string;
-  readonly #parts: { readonly catalog: Catalog; readonly partials: PartialStore; readonly log: Log };
+  readonly #parts: InstallerParts;
   readonly #onStep: (step: InstallStep, path: string) => void;
 
-  constructor(
-    options: { readonly modelsDir: string; readonly onStep?: (step: InstallStep, path: string) => void },
-    parts: { readonly catalog: Catalog; readonly partials: PartialStore; readonly log: Log },
-  ) {
+  constructor(options: InstallerOptions, parts: InstallerParts) {
     this.#modelsDir = options.modelsDir;
     this.#onStep = options.onStep ?? (() => undefined);
     this.#parts = parts;
@@ -43,148 +66,138 @@ export class Installer {
 
   /**
    * Puts a model's files into place; those that are there already, as they should be, are left alone.
-   * @throws ShoalError `conflict` when another file has one of the names: nothing that exists is ever overwritten
+   * @throws ShoalError `conflict` when another file has one of the names: nothing that exists is ever overwritten;
+   *   `disk-full`, `changed` when a file was touched while it was put into place
    */
   async install(id: string, files: readonly StagedFile[]): Promise<void> {
-    const { catalog } = this.#parts;
-    const missing = files.filter((file) => catalog.fileAt(file.path)?.sha256 !== file.sha256);
-    for (const file of missing) await this.#refuseOccupied(parseModelPath(file.path), file.from);
-    const together = files.length > 1;
-    if (together) {
-      await catalog.hold(
-        id,
-        files.map((file) => file.path),
-      );
+    const { catalog, journal } = this.#parts;
+    const byPath = new Map(files.map((file) => [parseModelPath(file.path), file]));
+    const paths = installOrder([...byPath.keys()]);
+    const missing = paths.flatMap((path) => {
+      const file = byPath.get(path);
+      return file === undefined || catalog.fileAt(path)?.sha256 === file.sha256 ? [] : [file];
+    });
+    try {
+      for (const file of missing) await this.#refuseOccupied(file);
+      if (paths.length > 1) await catalog.hold(id, paths);
+      this.#onStep('held', id);
+      for (const file of missing) await this.#place(id, file);
+    } catch (error) {
+      throw asDiskFull(error);
     }
-    for (const file of missing) await this.#place(file);
-    if (together) await catalog.release(id);
+    await journal.close(id);
+    await catalog.release(id);
+    this.#onStep('released', id);
+    catalog.refresh();
+  }
+
+  /** Models of several files of which some are in place and hidden: they want to be installed to the end, or abandoned. */
+  unfinished(): string[] {
+    return this.#parts.catalog.heldModels();
+  }
+
+  /** Takes back what has been put into place of a model that nobody wants any more. */
+  async abandon(id: string): Promise<void> {
+    const { catalog, folders, journal } = this.#parts;
+    for (const placing of await journal.of(id)) {
+      const target = join(this.#modelsDir, placing.path);
+      if (await isIt(target, placing.stamp)) {
+        await catalog.removeFile(placing.path);
+        await rm(target, { force: true });
+        await restampTwins(this.#modelsDir, { sha256: placing.sha256, inode: placing.stamp.inode }, catalog);
+        await folders.pruneAround(placing.path, id);
+      }
+    }
+    await journal.close(id);
+    await catalog.release(id);
+    catalog.refresh();
   }
 
   /** Mends what a crash left between two steps. Call before the first scan. */
   async repair(): Promise<void> {
-    const { partials, log } = this.#parts;
+    const { catalog, journal, log, partials } = this.#parts;
+    const held = new Set(catalog.heldModels());
+    for (const placing of await journal.all()) {
+      const target = join(this.#modelsDir, placing.path);
+      if (await isIt(target, placing.stamp)) {
+        await this.#finish(placing);
+        log.info({ path: placing.path }, 'installation that was interrupted is completed');
+      }
+      // Of a model of several files the notes stay until the last file, for `abandon`.
+      if (!held.has(placing.id)) await journal.close(placing.id);
+    }
     for (const partial of partials.list()) {
       const stats = await lstat(partial.path).catch(() => undefined);
-      // A second name means that it was linked into place: the file there is the model's now.
-      if (stats === undefined || stats.nlink < 2) continue;
-      log.info({ sha256: partial.sha256 }, 'installation that was interrupted is completed');
-      await partials.discard(partial.sha256);
+      // A second name that the journal does not know of (it was lost with the power): the scan will find it.
+      if (stats !== undefined && stats.nlink > 1) await partials.discard(partial.sha256);
     }
   }
 
-  async #refuseOccupied(path: string, from: string | undefined): Promise<void> {
-    const target = join(this.#modelsDir, path);
-    const there = await lstat(target, { bigint: true }).catch(() => undefined);
+  async #refuseOccupied({ path, from }: StagedFile): Promise<void> {
+    const there = await lstat(join(this.#modelsDir, path), { bigint: true }).catch(() => undefined);
     if (there === undefined) return;
     const ours = from === undefined ? undefined : await lstat(from, { bigint: true }).catch(() => undefined);
-    if (ours !== undefined && ours.ino === there.ino && ours.dev === there.dev) return;
-    throw occupied(path);
+    if (ours?.ino !== there.ino || ours.dev !== there.dev) throw occupied(path);
   }
 
-  async #place(file: StagedFile): Promise<void> {
-    const { catalog, partials } = this.#parts;
-    const target = join(this.#modelsDir, file.path);
-    await this.#makeParents(file.path);
-    if (file.from === undefined) await this.#copyOfOwn(file.sha256, target);
-    else {
+  async #place(id: string, file: StagedFile): Promise<void> {
+    const { catalog, folders, journal } = this.#parts;
+    const { path, sha256, manifest } = file;
+    const target = join(this.#modelsDir, path);
+    const from = file.from !== undefined && (await exists(file.from)) ? file.from : undefined;
+    await folders.makeAround(path);
+    let stamp: FileStamp;
+    if (from !== undefined) {
       // fsync before link: after a crash the final name must never hold partial data.
-      await syncFile(file.from);
-      this.#onStep('synced', file.path);
-      await placeUnder(file.from, target, file.path);
+      stamp = await syncFile(from);
+      this.#onStep('synced', path);
+      await journal.note({ id, path, sha256, manifest, stamp });
+      this.#onStep('noted', path);
+      await linkInto(from, target, path);
+    } else {
+      const note = (shared: FileStamp): Promise<void> => journal.note({ id, path, sha256, manifest, stamp: shared });
+      stamp = await shareInto({ modelsDir: this.#modelsDir, sha256, path }, this.#parts, note);
+      await restampTwins(this.#modelsDir, { sha256, inode: stamp.inode }, catalog);
     }
-    this.#onStep('linked', file.path);
+    this.#onStep('linked', path);
+    await this.#finish({ id, path, sha256, manifest, stamp });
+  }
+
+  /** The file is in place: everything after the link. */
+  async #finish({ path, sha256, manifest, stamp }: Placing): Promise<void> {
+    const { catalog, hasher, partials } = this.#parts;
+    const target = join(this.#modelsDir, path);
     await syncDirectory(dirname(target));
-    this.#onStep('directory-synced', file.path);
-    if (file.from !== undefined) {
-      await rm(file.from, { force: true });
-      await partials.forget(file.sha256);
-    }
-    this.#onStep('unlinked', file.path);
-    const stamp = stampOf(await lstat(target, { bigint: true }));
-    const { sha256, manifest, metadata } = file;
-    await catalog.putFile(file.path, { stamp, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) });
-    this.#onStep('catalogued', file.path);
-  }
-
-  /** The same blob in a second place takes no second space where the file system can share it. */
-  async #copyOfOwn(sha256: string, target: string): Promise<void> {
-    const { catalog } = this.#parts;
-    const own = catalog.locateBlob(sha256);
-    if (own === undefined) throw new ShoalError('changed', 'the file to be copied has changed meanwhile');
-    const staged = join(this.#parts.partials.dir, `${sha256}.copy`);
-    await rm(staged, { force: true });
-    try {
-      await copyFile(own.path, staged, constants.COPYFILE_FICLONE_FORCE);
-      await syncFile(staged);
-      await placeUnder(staged, target, target);
-    } catch (error) {
-      if (!['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'].includes(errnoOf(error) ?? '')) throw error;
-      await placeUnder(own.path, target, target);
-      // The link has changed the change time of the file it shares.
-      const known = catalog.fileAt(own.relativePath);
-      const stamp = stampOf(await lstat(own.path, { bigint: true }));
-      if (known !== undefined) await catalog.putFile(own.relativePath, { ...known, stamp });
-    } finally {
-      await rm(staged, { force: true });
-    }
-  }
-
-  async #makeParents(path: string): Promise<void> {
-    const parts = path.split('/').slice(0, -1);
-    let directory = this.#modelsDir;
-    for (const name of parts) {
-      const parent = directory;
-      directory = join(directory, name);
-      try {
-        await mkdir(directory);
-        await syncDirectory(parent);
-      } catch (error) {
-        if (errnoOf(error) !== 'EEXIST') throw error;
-        // Not through a link: it could lead out of the models directory.
-        if (!(await lstat(directory)).isDirectory()) throw occupied(path);
-      }
-    }
+    this.#onStep('directory-synced', path);
+    const partial = partials.find(sha256);
+    if (partial !== undefined && (await isIt(partial.path, stamp))) await rm(partial.path, { force: true });
+    if (partial !== undefined && !(await exists(partial.path))) await partials.forget(sha256);
+    this.#onStep('unlinked', path);
+    const metadata = await hasher.describe(target, path, new AbortController().signal);
+    // Of the links that we have made and unmade the change time tells; that nobody wrote, the rest of the stamp.
+    const now = stampOf(await lstat(target, { bigint: true }));
+    if (!sameButLinks(now, stamp)) return; // the scan will hash it
+    await catalog.putFile(path, { stamp: now, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) });
+    await restampTwins(this.#modelsDir, { sha256, inode: now.inode }, catalog);
+    this.#onStep('catalogued', path);
   }
 }
 
-/** link(2) fails where rename(2) would replace; the second name goes when the directory is on disk. */
-async function placeUnder(from: string, target: string, path: string): Promise<void> {
-  try {
-    await link(from, target);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'EPERM' || errno === 'EOPNOTSUPP' || errno === 'ENOTSUP') {
-      // A file system without hard links (exFAT): the check and the rename are two steps, as near as it can be.
-      if ((await lstat(target).catch(() => undefined)) !== undefined) throw occupied(path);
-      await rename(from, target);
-      return;
-    }
-    if (errno !== 'EEXIST') throw error;
-    const [a, b] = await Promise.all([lstat(from, { bigint: true }), lstat(target, { bigint: true })]);
-    if (a.ino !== b.ino || a.dev !== b.dev) throw occupied(path);
-  }
+async function isIt(path: string, stamp: FileStamp): Promise<boolean> {
+  const stats = await lstat(path, { bigint: true }).catch(() => undefined);
+  return stats?.isFile() === true && sameButLinks(stampOf(stats), stamp);
 }
 
-function occupied(path: string): ShoalError {
-  return new ShoalError('conflict', `another file is already at ${path}, and Shoal never overwrites one`, {
-    remedy: `Move or delete it; then the wanted one is put there.`,
-  });
+async function exists(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
 }
 
-async function syncFile(path: string): Promise<void> {
+async function syncFile(path: string): Promise<FileStamp> {
   const file = await open(path, 'r+');
   try {
     await file.sync();
+    return stampOf(await file.stat({ bigint: true }));
   } finally {
     await file.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -4,6 +4,7 @@ import { isSha256 } from '../content/digest.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
 import type { Log } from '../util/log.ts';
 import type { Database, Table } from './database.ts';
+import { asDiskFull } from './disk-full.ts';
 import { havePath, openPartial, partialPath, readHave } from './partial-file.ts';
 
 export interface Partial {
@@ -43,9 +44,11 @@ export class PartialStore {
     parts: { readonly database: Database; readonly log: Log },
   ): Promise<PartialStore> {
     const dir = partialDirectory(options.modelsDir);
-    await mkdir(dir, { recursive: true });
+    const isNew = (await mkdir(dir, { recursive: true })) !== undefined;
     const store = new PartialStore(dir, parts.database.json('partials'));
-    for await (const [sha256, stored] of store.#table.iterator()) {
+    // A models directory without ours is empty or not mounted yet: what was begun is not forgotten because of that.
+    if (isNew) return store;
+    for (const [sha256, stored] of await store.#table.iterator().all()) {
       store.#partials.set(sha256, { ...stored, dir, sha256, path: partialPath(dir, sha256) });
     }
     for (const name of await readdir(dir)) {
@@ -55,13 +58,7 @@ export class PartialStore {
       parts.log.info({ file: name }, 'stray file among the partials removed');
       await rm(join(dir, name), { force: true, recursive: true });
     }
-    for (const [sha256, partial] of store.#partials) {
-      const there = await stat(partial.path).then(
-        (stats) => stats.size === partial.sizeBytes,
-        () => false,
-      );
-      if (!there) await store.discard(sha256);
-    }
+    for (const partial of store.list()) if (!(await isWhole(partial))) await store.discard(partial.sha256);
     return store;
   }
 
@@ -79,22 +76,27 @@ export class PartialStore {
     return Math.min(partial.sizeBytes, readHave(partial.dir, partial.sha256, pieceCount).count * pieceSizeBytes);
   }
 
-  /** The one that was begun earlier, if it is the same; else a new one. */
+  /** The one that was begun earlier, if it is the same; else a new one. @throws ShoalError `disk-full` */
   async create(blob: { sha256: string; sizeBytes: number; manifest: string }): Promise<Partial> {
     const { sha256, sizeBytes, manifest } = blob;
     const before = this.#partials.get(sha256);
+    const usable = before?.sizeBytes === sizeBytes && (await isWhole(before));
+    if (usable && before.manifest === manifest) return before;
     // With another manifest the pieces that are there stay: the recheck sorts out which of them hold.
-    if (before?.sizeBytes === sizeBytes && before.manifest === manifest) return before;
-    if (before !== undefined && before.sizeBytes !== sizeBytes) await this.discard(sha256);
-    await this.#table.put(sha256, { sizeBytes, manifest });
-    openPartial(this.dir, sha256, sizeBytes).close();
+    if (!usable) await this.discard(sha256);
+    try {
+      await mkdir(this.dir, { recursive: true });
+      await this.#table.put(sha256, { sizeBytes, manifest });
+      openPartial(this.dir, sha256, sizeBytes).close();
+    } catch (error) {
+      throw asDiskFull(error);
+    }
     const partial = { dir: this.dir, sha256, sizeBytes, manifest, path: partialPath(this.dir, sha256) };
     this.#partials.set(sha256, partial);
     return partial;
   }
 
   async discard(sha256: string): Promise<void> {
-    this.#partials.delete(sha256);
     await rm(partialPath(this.dir, sha256), { force: true });
     await this.forget(sha256);
   }
@@ -103,6 +105,12 @@ export class PartialStore {
   async forget(sha256: string): Promise<void> {
     this.#partials.delete(sha256);
     await rm(havePath(this.dir, sha256), { force: true });
-    await this.#table.del(sha256);
+    // One that stays because the disk is full is found without its file at the next start.
+    await this.#table.del(sha256).catch(() => undefined);
   }
+}
+
+async function isWhole({ path, sizeBytes }: Partial): Promise<boolean> {
+  const stats = await stat(path).catch(() => undefined);
+  return stats?.isFile() === true && stats.size === sizeBytes;
 }

@@ -89,11 +89,6 @@ async function hashAll(
       const bytesPerSecond = bytesDone / Math.max(0.001, (performance.now() - startMs) / 1000);
       options.onProgress?.({ path, bytesTotal, bytesDone, bytesPerSecond });
     });
-    if (file.truncated) {
-      throw new ShoalError('verification-failed', `${path} does not have the length that its header says`, {
-        remedy: 'It was probably not copied to its end: copy it again, or take it out of the directory.',
-      });
-    }
     await writeDurably(join(directory, manifestPath(file.manifestCid)), file.manifestBytes);
     const { stamp, sha256, manifestCid: manifest, metadata } = file;
     hashed.set(path, { stamp, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) });

@@ -1,17 +1,40 @@
-import { rm, rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { errnoOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Catalog } from './catalog.ts';
+import type { Database, Table } from './database.ts';
+import { decodeStamp, encodeStamp, type FileStamp, sameButLinks, stampOf } from './file-stamp.ts';
+import type { Folders } from './folders.ts';
+import { removalOrder } from './install-order.ts';
+import { restampTwins } from './restamp-twins.ts';
 
-/** Deletes models; the catalog lets go of them first, so that they are withdrawn before the first byte is touched. */
+/** How far a removal has come; a test kills the process there. */
+export type RemovalStep = 'noted' | 'withdrawn' | 'unlinked' | 'done';
+
+interface Doomed {
+  readonly path: string;
+  readonly stamp: string;
+  readonly sha256: string;
+}
+
+/**
+ * Order: note what goes → withdraw → tell everybody (the caller) → unlink, what makes a folder a model first → forget the
+ * note. A removal that a crash interrupted is completed at the next start. Only the very file that was catalogued is
+ * deleted, never one that has taken its name since.
+ */
 export class Remover {
-  readonly #modelsDir: string;
-  readonly #parts: { readonly catalog: Catalog; readonly log: Log };
+  readonly #options: { readonly modelsDir: string; readonly onStep: (step: RemovalStep, path: string) => void };
+  readonly #parts: { readonly catalog: Catalog; readonly folders: Folders; readonly log: Log };
+  readonly #notes: Table<Doomed[]>;
 
-  constructor(options: { readonly modelsDir: string }, parts: { readonly catalog: Catalog; readonly log: Log }) {
-    this.#modelsDir = options.modelsDir;
+  constructor(
+    options: { readonly modelsDir: string; readonly onStep?: (step: RemovalStep, path: string) => void },
+    parts: { readonly catalog: Catalog; readonly folders: Folders; readonly database: Database; readonly log: Log },
+  ) {
+    this.#options = { onStep: () => undefined, ...options };
     this.#parts = parts;
+    this.#notes = parts.database.json('removals');
   }
 
   /**
@@ -22,27 +45,65 @@ export class Remover {
     const { catalog, log } = this.#parts;
     const model = catalog.findModel(idOrAlias);
     if (model === undefined) throw new ShoalError('not-found', `${idOrAlias} is not installed here`);
-    await catalog.batch(async () => {
-      for (const file of model.files) await catalog.removeFile(file.path);
+    const doomed = removalOrder(model.files.map(({ path }) => path)).flatMap((path) => {
+      const file = catalog.fileAt(path);
+      return file === undefined ? [] : [{ path, stamp: encodeStamp(file.stamp), sha256: file.sha256 }];
     });
-    await withdrawn();
-    for (const file of model.files) {
-      const path = join(this.#modelsDir, file.path);
-      await rm(path, { force: true });
-      await this.#pruneEmpty(dirname(file.path));
+    await this.#notes.put(model.id, doomed);
+    this.#options.onStep('noted', model.id);
+    const withdrawing = doomed.map(({ path }) => catalog.removeFile(path));
+    // Held, so that a scan that finds the files still there does not bring the model back.
+    const holding = catalog.hold(
+      model.id,
+      doomed.map(({ path }) => path),
+    );
+    await Promise.all([...withdrawing, holding]);
+    this.#options.onStep('withdrawn', model.id);
+    try {
+      await withdrawn();
+    } finally {
+      await this.#delete(model.id, doomed);
     }
     log.info({ model: model.id, bytes: model.sizeBytes }, 'model removed');
   }
 
-  /** Folders that only held the model go with it; the top-level ones (`checkpoints`, `loras` …) stay for programs. */
-  async #pruneEmpty(folder: string): Promise<void> {
-    for (let at = folder; at.includes('/'); at = dirname(at)) {
-      try {
-        await rmdir(join(this.#modelsDir, at));
-      } catch (error) {
-        if (['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) return;
-        throw error;
-      }
+  /** Completes what a crash interrupted. Call before the first scan. */
+  async repair(): Promise<void> {
+    for (const [id, doomed] of await this.#notes.iterator().all()) {
+      this.#parts.log.info({ model: id }, 'removal that was interrupted is completed');
+      await Promise.all(doomed.map(({ path }) => this.#parts.catalog.removeFile(path)));
+      await this.#delete(id, doomed);
     }
+  }
+
+  async #delete(id: string, doomed: readonly Doomed[]): Promise<void> {
+    const { catalog, folders } = this.#parts;
+    for (const { path, stamp, sha256 } of doomed) {
+      await this.#deleteOne(path, sha256, decodeStamp(stamp));
+      this.#options.onStep('unlinked', path);
+      await folders.pruneAround(path, id);
+    }
+    await this.#notes.del(id);
+    await catalog.release(id);
+    catalog.refresh();
+    this.#options.onStep('done', id);
+  }
+
+  async #deleteOne(path: string, sha256: string, expected: FileStamp | undefined): Promise<void> {
+    const { catalog, folders, log } = this.#parts;
+    const { modelsDir } = this.#options;
+    const absolute = join(modelsDir, path);
+    const stats = await lstat(absolute, { bigint: true }).catch(() => undefined);
+    if (stats === undefined || expected === undefined) return;
+    if (!sameButLinks(stampOf(stats), expected) || !(await folders.isReal(path))) {
+      log.warn({ path }, 'another file has taken the place of the one to be removed, it stays');
+      return;
+    }
+    try {
+      await unlink(absolute);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    await restampTwins(modelsDir, { sha256, inode: expected.inode }, catalog);
   }
 }

@@ -1,17 +1,21 @@
-import type { Dirent } from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseModelPath } from '../content/model-path.ts';
 import type { Clock } from '../util/clock.ts';
-import { codeOf, errnoOf, messageOf } from '../util/errors.ts';
+import { childController } from '../util/deadline.ts';
+import { errnoOf, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { Wake } from '../util/wake.ts';
 import type { Catalog } from './catalog.ts';
-import { DirectoryWatcher } from './directory-watcher.ts';
-import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
+import { DirectoryWatcher, type DirectoryWatcherParts } from './directory-watcher.ts';
+import { FileHashing } from './file-hashing.ts';
+import { sameStamp, stampOf } from './file-stamp.ts';
 import type { Hasher } from './hasher.ts';
+import { canBeNamed, directoryMarkedBy, isHidden, ModelFolders } from './scan-rules.ts';
+import { verifyFile } from './verify-file.ts';
 
 export interface ScannerOptions {
+  /** A real path, without links. */
   readonly modelsDir: string;
   /** A file is hashed when it has been left alone for so long. */
   readonly settleMs: number;
@@ -23,86 +27,87 @@ export interface ScannerParts {
   readonly hasher: Hasher;
   readonly clock: Clock;
   readonly log: Log;
+  readonly watch?: DirectoryWatcherParts['watch'];
 }
 
-interface Settling {
-  stamp: FileStamp;
-  /** Monotonic time at which it may be hashed if it is still the same. */
-  dueMs: number;
-}
-
-const LOOK_MS = 100;
-const FAILED_AGAIN_MS = 30_000;
+/** Where not everything can be watched, this is how late a change may be seen. */
+const UNWATCHED_RESCAN_MS = 30_000;
 const STAT_BATCH = 64;
 
 /**
- * Keeps the catalog true to the directory. Who looks like what was hashed before is taken as such; who is new or looks
- * different is withdrawn first, left until nobody has written to it for a while, then hashed. Links are passed over, so
- * that nothing outside the directory is ever served.
+ * Keeps the catalog true to the directory: by watching it, and by looking at all of it from time to time. Who looks like
+ * what was hashed before is taken as such; who is new or looks different is withdrawn first, left until nobody has
+ * written to it for a while, then hashed. Links are passed over, so that nothing outside the directory is ever served.
+ *
+ * Two loops side by side, so that a change is seen while a scan is under way. Every look is by itself and may be repeated;
+ * a file that is settling or being hashed is only looked at by the one who does that.
  */
 export class Scanner implements AsyncDisposable {
   readonly #options: ScannerOptions;
   readonly #parts: ScannerParts;
   readonly #watcher: DirectoryWatcher;
-  readonly #settling = new Map<string, Settling>();
-  readonly #hashing = new Set<string>();
+  readonly #folders = new ModelFolders();
+  readonly #hashing: FileHashing;
   readonly #touched = new Set<string>();
-  readonly #wake = new Wake();
+  readonly #changeWake = new Wake();
+  readonly #scanWake = new Wake();
   readonly #firstScan = Promise.withResolvers<undefined>();
-  #rescanWanted: (() => void)[] = [];
+  #rescans: (() => void)[] = [];
+  #isRootMissing = false;
 
   constructor(options: ScannerOptions, parts: ScannerParts) {
     this.#options = options;
     this.#parts = parts;
+    const { log, watch } = parts;
+    const onChange = (path: string): void => this.#touch(path);
     this.#watcher = new DirectoryWatcher(
-      { root: options.modelsDir, onChange: (path) => this.#touch(path) },
-      { log: parts.log },
+      { root: options.modelsDir, onChange },
+      { log, ...(watch === undefined ? {} : { watch }) },
     );
+    this.#hashing = new FileHashing(options, { ...parts, onEnd: onChange });
   }
 
-  /** Resolves when every file has been looked at once; what is new may still be settling or hashed. */
+  /** Resolves when every file has been looked at once, or the end has come; what is new may still be hashed. */
   get firstScan(): Promise<undefined> {
     return this.#firstScan.promise;
   }
 
-  get watching(): { directories: number; problem: string | undefined } {
+  /** `problem` says why changes in some directories are only seen by scanning, if they are. */
+  get watching(): { readonly directories: number; readonly problem: string | undefined } {
     return { directories: this.#watcher.size, problem: this.#watcher.problem };
   }
 
   /** Files that are settling or being hashed. */
   get pending(): number {
-    return this.#settling.size + this.#hashing.size;
+    return this.#hashing.pending;
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    let nextScanMs = -Infinity;
-    while (!signal.aborted) {
-      const nowMs = this.#parts.clock.monotonic();
-      if (nowMs >= nextScanMs || this.#rescanWanted.length > 0) {
-        const waiting = this.#rescanWanted.splice(0);
-        await this.#scan('', signal);
-        nextScanMs = this.#parts.clock.monotonic() + this.#options.rescanMs;
-        for (const resolve of waiting) resolve();
-        this.#firstScan.resolve(undefined);
-      }
-      await this.#lookAtTouched(signal);
-      this.#hashSettled(signal);
-      const restMs = this.#settling.size > 0 ? LOOK_MS : Math.max(LOOK_MS, nextScanMs - this.#parts.clock.monotonic());
-      await this.#wake.wait(restMs, signal);
+    const { controller, release } = childController(signal);
+    const loops = [this.#scanLoop(controller.signal), this.#changeLoop(controller.signal)];
+    for (const loop of loops) loop.catch((error: unknown) => controller.abort(error));
+    try {
+      await Promise.all(loops);
+    } finally {
+      controller.abort();
+      release();
+      await Promise.allSettled(loops);
+      this.#firstScan.resolve(undefined);
+      for (const resolve of this.#rescans.splice(0)) resolve();
     }
   }
 
   /** Resolves when the whole directory has been looked at again. */
   async rescan(): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#rescanWanted.push(resolve);
-      this.#wake.notify();
+      this.#rescans.push(resolve);
+      this.#scanWake.notify();
     });
   }
 
   /** Somebody found the file different from what the catalog says: it is withdrawn now, before anything else happens. */
   suspect(path: string): void {
-    this.#parts.catalog.suspend(path, 'settling');
+    if (this.#parts.catalog.fileAt(path) !== undefined) this.#parts.catalog.suspend(path, 'settling');
     this.#touch(path);
   }
 
@@ -111,211 +116,160 @@ export class Scanner implements AsyncDisposable {
    * withdrawn, as `corrupt`, until it is replaced or deleted.
    */
   async verify(paths: readonly string[], signal: AbortSignal): Promise<{ path: string; ok: boolean }[]> {
-    return Promise.all(paths.map(async (path) => ({ path, ok: await this.#verifyOne(path, signal) })));
+    const parts = { ...this.#parts, suspect: (path: string) => this.suspect(path) };
+    return Promise.all(
+      paths.map(async (path) => ({ path, ok: await verifyFile(this.#options.modelsDir, path, parts, signal) })),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#watcher[Symbol.asyncDispose]();
   }
 
-  async #verifyOne(path: string, signal: AbortSignal): Promise<boolean> {
-    const { catalog, hasher, log } = this.#parts;
-    const known = catalog.rememberedAt(path);
-    if (known === undefined) return false;
-    try {
-      const hashed = await hasher.hashFile(join(this.#options.modelsDir, path), signal);
-      if (hashed.sha256 === known.sha256) {
-        await catalog.putFile(path, { ...known, stamp: hashed.stamp });
-        return true;
+  async #scanLoop(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const waiting = this.#rescans.splice(0);
+      await this.#scan('', signal);
+      this.#parts.catalog.refresh();
+      for (const resolve of waiting) resolve();
+      this.#firstScan.resolve(undefined);
+      const { rescanMs } = this.#options;
+      const restMs = this.#watcher.unwatched > 0 ? Math.min(rescanMs, UNWATCHED_RESCAN_MS) : rescanMs;
+      await this.#scanWake.wait(restMs, signal);
+    }
+  }
+
+  async #changeLoop(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      for (const path of this.#touched) {
+        this.#touched.delete(path);
+        // One who is being written tells of every write; the settling shows what came of it.
+        if (!isHidden(path) && !this.#hashing.has(path)) await this.#look(path, signal);
       }
-      if (!sameStamp(hashed.stamp, known.stamp)) {
-        this.suspect(path);
-        return false;
-      }
-      catalog.suspend(path, 'corrupt');
-      const remedy = 'Delete it: if it is wanted, it is fetched again. Check the disk (smartctl, dmesg).';
-      log.error(
-        { path, expected: known.sha256, found: hashed.sha256, remedy },
-        'file is damaged, it is not used any more',
-      );
-      return false;
-    } catch (error) {
-      if (signal.aborted) throw error;
-      if (codeOf(error) === 'internal') {
-        catalog.suspend(path, 'corrupt');
-        log.error({ path, err: error }, 'file cannot be read, it is not used any more');
-      } else {
-        this.suspect(path);
-      }
-      return false;
+      const restMs = this.#hashing.start(signal);
+      await this.#changeWake.wait(restMs, signal);
     }
   }
 
   #touch(path: string): void {
     this.#touched.add(path);
-    this.#wake.notify();
+    this.#changeWake.notify();
   }
 
-  async #lookAtTouched(signal: AbortSignal): Promise<void> {
-    const touched = [...this.#touched];
-    this.#touched.clear();
-    if (touched.length === 0) return;
-    await this.#parts.catalog.batch(async () => {
-      for (const path of touched) {
-        // One who is being written tells of every write; the settling shows what came of it.
-        if (!this.#settling.has(path) && !isHidden(path)) await this.#look(path, signal);
-      }
-    });
-  }
-
-  /** Looks at everything below `directory`, and takes out what is not there any more. */
+  /** Looks at everything below `directory`, and at what the catalog believes to be there. */
   async #scan(directory: string, signal: AbortSignal): Promise<void> {
     const seen = new Set<string>();
-    await this.#parts.catalog.batch(async () => {
-      await this.#walk(directory, seen, signal);
-      const prefix = directory === '' ? '' : `${directory}/`;
-      const known = [...this.#parts.catalog.rememberedPaths(), ...this.#parts.catalog.unverified().keys()];
-      for (const path of known) {
-        if (path.startsWith(prefix) && !seen.has(path)) await this.#gone(path, signal);
-      }
-    });
+    await this.#walk(directory, seen, signal);
+    const prefix = directory === '' ? '' : `${directory}/`;
+    for (const path of this.#parts.catalog.presentPaths()) {
+      if (path.startsWith(prefix) && !seen.has(path)) await this.#look(path, signal);
+    }
   }
 
   async #walk(directory: string, seen: Set<string>, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    // Watched before it is read, so that nothing falls between the two.
-    this.#watcher.add(directory);
-    let entries: Dirent[];
-    try {
-      entries = await readdir(join(this.#options.modelsDir, directory), { withFileTypes: true });
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') {
-        this.#parts.log.warn({ directory, problem: messageOf(error) }, 'directory cannot be read');
-      }
-      return;
-    }
+    const entries = await this.#list(directory);
+    if (entries === undefined) return;
     const files: string[] = [];
+    const directories: string[] = [];
     for (const entry of entries) {
-      const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
       if (isHidden(entry.name)) continue;
-      if (entry.isDirectory()) await this.#walk(path, seen, signal);
+      const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
+      // Links are neither: what they lead to is only taken from where it really is.
+      if (entry.isDirectory()) directories.push(path);
       else if (entry.isFile()) files.push(path);
     }
+    if (files.some((path) => directoryMarkedBy(path) !== undefined)) this.#folders.mark(directory);
+    else this.#folders.unmark(directory);
     for (let at = 0; at < files.length; at += STAT_BATCH) {
       const batch = files.slice(at, at + STAT_BATCH);
       for (const path of batch) seen.add(path);
       await Promise.all(batch.map((path) => this.#look(path, signal)));
     }
+    for (const path of directories) await this.#walk(path, seen, signal);
+  }
+
+  /** Undefined for a directory that is none, or cannot be read: what was known of it counts as lost for now. */
+  async #list(directory: string): Promise<Dirent[] | undefined> {
+    const absolute = join(this.#options.modelsDir, directory);
+    try {
+      const stats = await lstat(absolute, { bigint: true });
+      if (!stats.isDirectory()) return undefined;
+      // Watched before it is read, so that nothing falls between the two.
+      this.#watcher.add(directory, stats.ino);
+      const entries = await readdir(absolute, { withFileTypes: true });
+      if (directory === '') this.#isRootMissing = false;
+      return entries;
+    } catch (error) {
+      this.#unlistable(directory, error);
+      return undefined;
+    }
+  }
+
+  #unlistable(directory: string, error: unknown): void {
+    const { log } = this.#parts;
+    if (directory !== '') {
+      if (errnoOf(error) !== 'ENOENT') log.warn({ directory, problem: messageOf(error) }, 'directory cannot be read');
+      return;
+    }
+    if (this.#isRootMissing) return;
+    this.#isRootMissing = true;
+    const remedy = 'Mount or make it: what was in it is known and not hashed again.';
+    log.error(
+      { modelsDir: this.#options.modelsDir, problem: messageOf(error), remedy },
+      'models directory is not there',
+    );
   }
 
   async #look(path: string, signal: AbortSignal): Promise<void> {
     const stats = await lstat(join(this.#options.modelsDir, path), { bigint: true }).catch(() => undefined);
     if (stats?.isDirectory() === true) {
-      if (!this.#watcher.has(path)) await this.#scan(path, signal);
-      return;
-    }
-    if (stats?.isFile() !== true || !canBeNamed(path)) {
+      await this.#scan(path, signal);
+    } else if (stats?.isFile() === true && canBeNamed(path)) {
+      await this.#lookAtFile(path, stats, signal);
+    } else {
       await this.#gone(path, signal);
-      return;
     }
+  }
+
+  async #lookAtFile(path: string, stats: BigIntStats, signal: AbortSignal): Promise<void> {
     const { catalog } = this.#parts;
-    const stamp = stampOf(stats);
-    const known = catalog.rememberedAt(path);
-    if (known !== undefined && sameStamp(known.stamp, stamp)) {
-      // Damage that a verification found does not heal by looking at the stamp.
-      if (catalog.unverified().get(path) !== 'corrupt') catalog.confirm(path);
+    const marked = directoryMarkedBy(path);
+    if (marked !== undefined && !this.#folders.isMarked(marked)) {
+      // What lies beside it was of no interest until now.
+      await this.#scan(marked, signal);
       return;
     }
-    if (this.#hashing.has(path)) return; // the hasher sees for itself that it changes
-    catalog.suspend(path, 'settling');
-    this.#settle(path, stamp);
+    const known = catalog.rememberedAt(path);
+    if (known === undefined && !this.#folders.concerns(path)) return;
+    if (this.#hashing.has(path)) return;
+    const stamp = stampOf(stats);
+    if (known !== undefined && sameStamp(known.stamp, stamp)) {
+      catalog.confirm(path);
+      return;
+    }
+    // Files that share their bytes may share their inode: a write to one is a write to all, and seen at one name only.
+    if (catalog.fileAt(path) !== undefined && known !== undefined) {
+      for (const twin of catalog.pathsOf(known.sha256)) if (twin !== path) this.#touch(twin);
+    }
+    this.#hashing.settle(path, stamp);
   }
 
   async #gone(path: string, signal: AbortSignal): Promise<void> {
     const { catalog, log } = this.#parts;
-    this.#settling.delete(path);
+    this.#hashing.forget(path);
     if (this.#watcher.has(path)) {
       this.#watcher.remove(path);
+      this.#folders.unmark(path);
       await this.#scan(path, signal);
     }
-    if (catalog.rememberedAt(path) === undefined && !catalog.unverified().has(path)) return;
-    await catalog.removeFile(path);
+    const marked = directoryMarkedBy(path);
+    if (marked !== undefined && this.#folders.isMarked(marked)) {
+      this.#folders.unmark(marked);
+      await this.#scan(marked, signal);
+    }
+    if (!catalog.isPresent(path)) return;
+    await catalog.lose(path);
     log.info({ path }, 'file is gone');
-  }
-
-  #settle(path: string, stamp: FileStamp): void {
-    // How long it has been left alone already is known as far as clocks agree: a change time in the future tells nothing.
-    const quietMs = this.#parts.clock.now() - Number(stamp.ctimeNs / 1_000_000n);
-    const restMs = quietMs < 0 ? this.#options.settleMs : Math.max(0, this.#options.settleMs - quietMs);
-    this.#settling.set(path, { stamp, dueMs: this.#parts.clock.monotonic() + restMs });
-  }
-
-  #hashSettled(signal: AbortSignal): void {
-    const nowMs = this.#parts.clock.monotonic();
-    for (const [path, { stamp, dueMs }] of this.#settling) {
-      if (nowMs < dueMs) continue;
-      this.#settling.delete(path);
-      this.#hashing.add(path);
-      this.#hash(path, stamp, signal).catch((error: unknown) => {
-        if (!signal.aborted) this.#parts.log.error({ path, err: error }, 'file could not be catalogued');
-      });
-    }
-  }
-
-  async #hash(path: string, expected: FileStamp, signal: AbortSignal): Promise<void> {
-    const { catalog, hasher, log, clock } = this.#parts;
-    const absolute = join(this.#options.modelsDir, path);
-    try {
-      const stats = await lstat(absolute, { bigint: true }).catch(() => undefined);
-      if (stats?.isFile() !== true) return;
-      if (!sameStamp(stampOf(stats), expected)) {
-        this.#settle(path, stampOf(stats));
-        return;
-      }
-      const known = catalog.fileAt(path);
-      if (known !== undefined && sameStamp(known.stamp, expected)) return; // installed by us meanwhile
-      catalog.suspend(path, 'hashing');
-      const startMs = clock.monotonic();
-      const hashed = await hasher.hashFile(absolute, signal);
-      if (hashed.truncated) {
-        catalog.suspend(path, 'corrupt');
-        log.warn({ path }, 'file does not have the length that its header says, it is not used');
-        return;
-      }
-      await catalog.putManifest(hashed.manifestBytes);
-      const { stamp, sha256, manifestCid: manifest, metadata } = hashed;
-      await catalog.putFile(path, { stamp, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) });
-      log.info({ path, sha256, bytes: stamp.sizeBytes, ms: Math.round(clock.monotonic() - startMs) }, 'file hashed');
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#hashFailed(path, expected, error);
-    } finally {
-      this.#hashing.delete(path);
-      // Whatever happened to it meanwhile was not looked at.
-      this.#touch(path);
-    }
-  }
-
-  #hashFailed(path: string, stamp: FileStamp, error: unknown): void {
-    const { catalog, clock, log } = this.#parts;
-    // It is being written or has gone: the look that follows sees which.
-    if (codeOf(error) === 'changed' || codeOf(error) === 'not-found') return;
-    catalog.suspend(path, 'corrupt');
-    log.error({ path, err: error }, 'file cannot be hashed, it is tried again later');
-    this.#settling.set(path, { stamp, dueMs: clock.monotonic() + FAILED_AGAIN_MS });
-  }
-}
-
-function isHidden(path: string): boolean {
-  return path.split('/').some((name) => name.startsWith('.'));
-}
-
-/** A file whose name no other node would accept is not announced at all. */
-function canBeNamed(path: string): boolean {
-  try {
-    parseModelPath(path);
-    return true;
-  } catch {
-    return false;
   }
 }

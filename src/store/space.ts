@@ -1,6 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { formatBytes } from '../util/bytes.ts';
-import { ShoalError } from '../util/errors.ts';
+import { diskFull } from './disk-full.ts';
 
 export interface SpaceOptions {
   readonly modelsDir: string;
@@ -8,9 +7,17 @@ export interface SpaceOptions {
   readonly cacheMaxBytes?: number;
 }
 
+export interface SpaceUsage {
+  /** Models that are installed. */
+  readonly usedBytes: number;
+  /** Of these, what could be removed to make room. */
+  readonly removableBytes: number;
+  /** Pieces of models on their way. */
+  readonly partialBytes: number;
+}
+
 export interface SpaceParts {
-  /** Bytes of what is installed or on its way already, and of the models that could be removed to make room. */
-  readonly usage: () => { readonly usedBytes: number; readonly removableBytes: number };
+  readonly usage: () => SpaceUsage;
 }
 
 export interface Reservation extends Disposable {
@@ -18,7 +25,7 @@ export interface Reservation extends Disposable {
   written(bytes: number): void;
 }
 
-/** Some room stays free: a disk that is full to the last byte hurts every program on it. */
+/** Some room stays free: a disk that is full to the last byte hurts every program on it, our own state first. */
 const KEEP_FREE_BYTES = 64 * 2 ** 20;
 /** On a small disk the room that stays is a share of it. */
 const KEEP_FREE_SHARE = 0.02;
@@ -34,6 +41,7 @@ export class DiskSpace {
     this.#parts = parts;
   }
 
+  /** Promised and not written yet. */
   get reservedBytes(): number {
     let sum = 0;
     for (const bytes of this.#promised.values()) sum += bytes;
@@ -47,29 +55,27 @@ export class DiskSpace {
 
   /** What a new download may use now; negative when too much is promised. */
   async availableBytes(): Promise<number> {
-    return this.#available(await this.disk());
+    return this.#available(await this.disk()).bytes;
   }
 
-  #available({ totalBytes, freeBytes }: { totalBytes: number; freeBytes: number }): number {
-    const keep = Math.min(KEEP_FREE_BYTES, Math.floor(totalBytes * KEEP_FREE_SHARE));
-    const onDisk = freeBytes - keep;
-    const { cacheMaxBytes } = this.#options;
-    const inBudget = cacheMaxBytes === undefined ? Infinity : cacheMaxBytes - this.#parts.usage().usedBytes;
-    return Math.min(onDisk, inBudget) - this.reservedBytes;
-  }
-
-  /** Promises `bytes`, until disposed. @throws ShoalError `disk-full` with what is missing and what could go */
+  /**
+   * Promises `bytes`, until disposed. For a download that goes on: only what is not on the disk yet.
+   * @throws ShoalError `disk-full` with what is missing and what could go
+   */
   async reserve(bytes: number): Promise<Reservation> {
     const disk = await this.disk();
-    // Nothing is awaited between the look and the promise, or two would be promised the same room.
+    // No await from here on: two that ask at the same time must not be promised the same bytes.
     const available = this.#available(disk);
-    if (available < bytes) throw this.#full(bytes, available);
+    if (available.bytes < bytes) {
+      const couldFreeBytes = this.#parts.usage().removableBytes;
+      throw diskFull({ neededBytes: bytes, availableBytes: available.bytes, couldFreeBytes, where: available.of });
+    }
     const key = Symbol('reservation');
     this.#promised.set(key, bytes);
     return {
       written: (count) => {
-        const open = this.#promised.get(key);
-        if (open !== undefined) this.#promised.set(key, Math.max(0, open - count));
+        const left = this.#promised.get(key);
+        if (left !== undefined) this.#promised.set(key, Math.max(0, left - count));
       },
       [Symbol.dispose]: () => {
         this.#promised.delete(key);
@@ -77,21 +83,13 @@ export class DiskSpace {
     };
   }
 
-  #full(neededBytes: number, availableBytes: number): ShoalError {
-    const missingBytes = neededBytes - availableBytes;
-    const { removableBytes } = this.#parts.usage();
-    const why = this.#options.cacheMaxBytes === undefined ? 'the disk' : 'the budget of --cache-max or the disk';
-    const could =
-      removableBytes > 0
-        ? `Models that are not pinned use ${formatBytes(removableBytes)}: "shoal rm" the ones you do not need.`
-        : 'Free space on the disk of the models directory.';
-    return new ShoalError(
-      'disk-full',
-      `no space: ${formatBytes(missingBytes)} (${missingBytes} bytes) too little on ${why}, ${formatBytes(neededBytes)} are needed`,
-      {
-        remedy: `${could} The download starts by itself when there is room.`,
-        fields: { missingBytes, neededBytes, freeBytes: Math.max(0, availableBytes), couldFreeBytes: removableBytes },
-      },
-    );
+  #available({ totalBytes, freeBytes }: { totalBytes: number; freeBytes: number }): { bytes: number; of: string } {
+    const keep = Math.min(KEEP_FREE_BYTES, Math.floor(totalBytes * KEEP_FREE_SHARE));
+    const onDisk = { bytes: freeBytes - keep - this.reservedBytes, of: 'the disk of the models directory' };
+    const { cacheMaxBytes } = this.#options;
+    if (cacheMaxBytes === undefined) return onDisk;
+    const { usedBytes, partialBytes } = this.#parts.usage();
+    const inBudget = cacheMaxBytes - usedBytes - partialBytes - this.reservedBytes;
+    return inBudget < onDisk.bytes ? { bytes: inBudget, of: 'the budget that --cache-max sets' } : onDisk;
   }
 }

@@ -1,15 +1,17 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { Catalog } from './catalog.ts';
 import { Database } from './database.ts';
+import { Folders } from './folders.ts';
 import { Hasher } from './hasher.ts';
+import { InstallJournal } from './install-journal.ts';
 import { Installer } from './installer.ts';
 import { PartialStore } from './partial-store.ts';
 import { Remover } from './remover.ts';
 import { Scanner } from './scanner.ts';
-import { DiskSpace } from './space.ts';
+import { DiskSpace, type SpaceUsage } from './space.ts';
 import { Wants } from './wants.ts';
 
 export interface StoreOptions {
@@ -57,30 +59,40 @@ export class Store implements AsyncDisposable {
       { modelsDir, ...(cacheMaxBytes === undefined ? {} : { cacheMaxBytes }) },
       { usage: () => this.usage() },
     );
-    this.installer = new Installer({ modelsDir }, { catalog, partials, log });
-    this.remover = new Remover({ modelsDir }, { catalog, log });
+    const { database } = kept;
+    const folders = new Folders({ modelsDir }, { database });
+    const journal = new InstallJournal({ database });
+    this.installer = new Installer({ modelsDir }, { catalog, partials, hasher: this.hasher, folders, journal, log });
+    this.remover = new Remover({ modelsDir }, { catalog, folders, database, log });
   }
 
   /** @throws ShoalError `conflict` when another daemon uses the data directory */
   static async open(options: StoreOptions, parts: StoreParts): Promise<Store> {
     await mkdir(options.modelsDir, { recursive: true });
+    // Links may lead to the models directory, but not out of it: from here on its real path counts.
+    const modelsDir = await realpath(options.modelsDir);
+    const { log, clock } = parts;
     const database = await Database.open(options.dataDir);
-    const catalog = await Catalog.open({ modelsDir: options.modelsDir }, { database });
-    const partials = await PartialStore.open({ modelsDir: options.modelsDir }, { database, log: parts.log });
+    const catalog = await Catalog.open({ modelsDir }, { database, log, clock });
+    const partials = await PartialStore.open({ modelsDir }, { database, log });
     const wants = await Wants.open({ database });
-    const store = new Store(options, parts, { database, catalog, partials, wants });
+    const store = new Store({ ...options, modelsDir }, parts, { database, catalog, partials, wants });
+    await store.remover.repair();
     await store.installer.repair();
+    await catalog.sweepManifests(new Set(partials.list().map(({ manifest }) => manifest)));
     return store;
   }
 
-  usage(): { usedBytes: number; removableBytes: number } {
+  usage(): SpaceUsage {
     let usedBytes = 0;
     let removableBytes = 0;
+    let partialBytes = 0;
     for (const model of this.catalog.models()) {
       usedBytes += model.sizeBytes;
       if (!this.wants.isPinned(model.id)) removableBytes += model.sizeBytes;
     }
-    return { usedBytes, removableBytes };
+    for (const partial of this.partials.list()) partialBytes += this.partials.claimedBytes(partial);
+    return { usedBytes, removableBytes, partialBytes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
