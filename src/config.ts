@@ -38,6 +38,6 @@ export function clientSettings(environment: Environment = processEnvironment): C
 }
 
 /** What systemd put into the environment of its service; nothing outside one. */
-export function systemdSettings(pid: number, environment: Environment = processEnvironment): SystemdOptions {
-  return systemdOptions(environment, pid);
+export function systemdSettings(environment: Environment = processEnvironment): SystemdOptions {
+  return systemdOptions(environment, process.pid);
 }
