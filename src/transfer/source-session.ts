@@ -22,7 +22,7 @@ export const SOURCE_STALL_MS = 2500;
 const SETTLE_MS = 30_000;
 const OPEN_MS = 10_000;
 /** For so long an origin waits for a peer that is being opened: a small blob would be read from it before. */
-const PATIENCE_MS = 500;
+const PATIENCE_MS = 1500;
 
 type SessionState =
   | { readonly kind: 'left' }

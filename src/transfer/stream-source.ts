@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { geometryOf } from '../content/piece-geometry.ts';
 import { childController } from '../util/deadline.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { DataPlane, OpenBlob } from './data-plane.ts';
@@ -9,6 +10,8 @@ import type { Refusal } from './piece-wire.ts';
 
 /** A peer that no longer has a piece says so in its have map and its record: this long the news may take. */
 const NEWS_MS = 1500;
+/** A peer tells what it has as soon as it is asked; one that keeps silent is opened all the same and may tell later. */
+const FIRST_WORD_MS = 1000;
 
 export interface StreamSourceParts {
   readonly streams: PieceStreams;
@@ -30,7 +33,11 @@ export class StreamSourceOpener implements SourceOpener {
   }
 
   async open(blob: BlobTarget, signal: AbortSignal): Promise<PieceSource> {
-    const lease = await this.#parts.streams.borrow(this.#peerId, signal);
+    // Together: a peer that is open but seems to have nothing would send the download to an origin.
+    const [lease] = await Promise.all([
+      this.#parts.streams.borrow(this.#peerId, signal),
+      firstWord(this.#availability, geometryOf(blob.manifest.sizeBytes).pieceCount, signal),
+    ]);
     const options = { id: this.id, availability: this.#availability, sha256: blob.sha256 };
     return new StreamSource(options, { lease, blob: this.#parts.plane.openBlob(blob) });
   }
@@ -130,4 +137,15 @@ class StreamSource implements PieceSource {
         return new ShoalError('source-lied', `the peer claims piece ${piece.index} and does not give it`);
     }
   }
+}
+
+/** Resolves when the peer has told of a piece, or of none, or has had its time to. */
+async function firstWord(availability: Availability, pieceCount: number, signal: AbortSignal): Promise<void> {
+  if (availability.complete) return;
+  for (let index = 0; index < pieceCount; index += 1) if (availability.has(index)) return;
+  const { controller, release } = childController(signal);
+  const unlisten = availability.onChange(() => controller.abort());
+  await delay(FIRST_WORD_MS, undefined, { signal: controller.signal }).catch(() => undefined);
+  unlisten();
+  release();
 }
