@@ -1,17 +1,17 @@
-import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { ModelMetadata } from '../content/metadata.ts';
 import { type Model, makeModel } from '../content/model.ts';
-import { parseModelPath } from '../content/model-path.ts';
 import { groupModels } from '../content/model-rules.ts';
-import { codeOf, errnoOf, ShoalError } from '../util/errors.ts';
+import { codeOf, ShoalError } from '../util/errors.ts';
 import { createLog } from '../util/log.ts';
 import { Metrics } from '../util/metrics.ts';
-import { decodeStamp, encodeStamp, type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
+import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
 import { Hasher } from './hasher.ts';
+import { decodeFile, encodeFile, type KnownFile, type StoredFile } from './known-file.ts';
 import { STATE_FOLDER } from './partial-store.ts';
 import { formatIndex, INDEX_PATH, manifestPath } from './published-index.ts';
+import { canBeNamed } from './scan-rules.ts';
 
 export interface PublishOptions {
   readonly hashWorkers?: number;
@@ -32,13 +32,6 @@ export interface Published {
   readonly hashedFiles: number;
 }
 
-interface Hashed {
-  readonly stamp: FileStamp;
-  readonly sha256: string;
-  readonly manifest: string;
-  readonly metadata?: ModelMetadata;
-}
-
 const STAMPS_PATH = '.shoal/stamps.json';
 /** Two of them read a disk at its full rate; a NAS is not asked for more at a time. */
 const DEFAULT_WORKERS = 2;
@@ -47,36 +40,37 @@ const DEFAULT_WORKERS = 2;
  * Makes a directory a verified origin: hashes what has changed and writes `.shoal/index.json` and
  * `.shoal/manifests/<cid>`. The index is replaced last and at once, so that whoever reads it meanwhile finds every
  * manifest that it names; what nothing names any more is removed after that.
- * @throws ShoalError `not-found` for no directory, `changed` for a file that is being written
+ * @throws ShoalError `not-found` for no directory; `changed`, `verification-failed` or `internal` when a file was being
+ *   written, is not whole or cannot be read: it is left out, everything else is published
  */
 export async function publish(directory: string, options: PublishOptions, signal: AbortSignal): Promise<Published> {
-  const paths = await modelPaths(directory, signal);
-  const before = await readStamps(directory);
-  const stamps = new Map<string, FileStamp>();
-  for (const path of paths) stamps.set(path, stampOf(await lstat(join(directory, path), { bigint: true })));
-  const hashed = new Map<string, Hashed>();
+  const root = await realDirectory(directory);
+  const stamps = await modelStamps(root, signal);
+  const before = await readStamps(root);
+  const hashed = new Map<string, KnownFile>();
   const changed: string[] = [];
   for (const [path, stamp] of stamps) {
     const known = before.get(path);
     if (known !== undefined && sameStamp(known.stamp, stamp)) hashed.set(path, known);
     else changed.push(path);
   }
-  await mkdir(join(directory, STATE_FOLDER, 'manifests'), { recursive: true });
-  await hashAll(directory, changed, { stamps, hashed, options }, signal);
-  const models = modelsOf(hashed);
-  await writeDurably(join(directory, INDEX_PATH), formatIndex(models));
-  await writeStamps(directory, hashed);
-  await sweep(directory, new Set([...hashed.values()].map(({ manifest }) => manifest)));
+  await mkdir(join(root, STATE_FOLDER, 'manifests'), { recursive: true });
+  const failures = await hashAll(root, changed, { stamps, hashed, options }, signal);
+  const models = modelsOf(hashed, failures);
+  await writeIfChanged(join(root, INDEX_PATH), formatIndex(models));
+  await sweep(root, new Set([...hashed.values()].map(({ manifest }) => manifest)));
+  throwFirst(failures);
   const bytes = models.reduce((sum, model) => sum + model.sizeBytes, 0);
   return { models: models.length, bytes, hashedFiles: changed.length };
 }
 
+/** Returns why files could not be hashed. What was hashed is kept, also when interrupted, and not hashed again. */
 async function hashAll(
-  directory: string,
+  root: string,
   changed: readonly string[],
-  work: { stamps: ReadonlyMap<string, FileStamp>; hashed: Map<string, Hashed>; options: PublishOptions },
+  work: { stamps: ReadonlyMap<string, FileStamp>; hashed: Map<string, KnownFile>; options: PublishOptions },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Map<string, Error>> {
   const { stamps, hashed, options } = work;
   const bytesTotal = changed.reduce((sum, path) => sum + (stamps.get(path)?.sizeBytes ?? 0), 0);
   const startMs = performance.now();
@@ -84,17 +78,17 @@ async function hashAll(
   const workers = options.hashWorkers ?? Math.min(DEFAULT_WORKERS, availableParallelism());
   await using hasher = new Hasher({ workers }, { log: createLog({ level: 'error' }), metrics: new Metrics() });
   const hashOne = async (path: string): Promise<void> => {
-    const file = await hasher.hashFile(join(directory, path), signal, (bytes) => {
+    const file = await hasher.hashFile(join(root, path), signal, (bytes) => {
       bytesDone += bytes;
       const bytesPerSecond = bytesDone / Math.max(0.001, (performance.now() - startMs) / 1000);
       options.onProgress?.({ path, bytesTotal, bytesDone, bytesPerSecond });
     });
-    await writeDurably(join(directory, manifestPath(file.manifestCid)), file.manifestBytes);
+    await writeDurably(join(root, manifestPath(file.manifestCid)), file.manifestBytes);
     const { stamp, sha256, manifestCid: manifest, metadata } = file;
     hashed.set(path, { stamp, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) });
   };
   const queue = [...changed];
-  const failures: unknown[] = [];
+  const failures = new Map<string, Error>();
   const runner = async (): Promise<void> => {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
       try {
@@ -102,17 +96,45 @@ async function hashAll(
       } catch (error) {
         if (signal.aborted) throw error;
         if (codeOf(error) === 'not-found') continue; // deleted meanwhile
-        failures.push(error);
+        failures.set(path, error instanceof Error ? error : new Error(String(error)));
       }
     }
   };
   try {
     await Promise.all(Array.from({ length: workers }, runner));
   } finally {
-    // Also when interrupted: what has been hashed is not hashed again.
-    await writeStamps(directory, hashed);
+    await writeStamps(root, hashed);
   }
-  if (failures.length > 0) throw failures[0];
+  return failures;
+}
+
+function throwFirst(failures: ReadonlyMap<string, Error>): void {
+  const [first] = failures.values();
+  if (!(first instanceof ShoalError)) {
+    if (first !== undefined) throw first;
+    return;
+  }
+  const others = failures.size > 1 ? ` (and ${failures.size - 1} more)` : '';
+  throw new ShoalError(first.code, `${first.message}${others}; everything else is published`, {
+    cause: first,
+    remedy: `${first.remedy ?? 'Wait until it is written.'} Then run "shoal publish" again.`,
+    fields: { paths: [...failures.keys()] },
+  });
+}
+
+async function realDirectory(directory: string): Promise<string> {
+  const root = await realpath(directory).catch(() => undefined);
+  if (root !== undefined && (await lstat(root)).isDirectory()) return root;
+  throw new ShoalError('not-found', `${directory} is no directory`);
+}
+
+async function modelStamps(root: string, signal: AbortSignal): Promise<Map<string, FileStamp>> {
+  const stamps = new Map<string, FileStamp>();
+  for (const path of await modelPaths(root, signal)) {
+    const stats = await lstat(join(root, path), { bigint: true }).catch(() => undefined);
+    if (stats !== undefined) stamps.set(path, stampOf(stats));
+  }
+  return stamps;
 }
 
 async function modelPaths(directory: string, signal: AbortSignal): Promise<string[]> {
@@ -126,56 +148,34 @@ async function modelPaths(directory: string, signal: AbortSignal): Promise<strin
       else if (entry.isFile()) found.push(path);
     }
   };
-  try {
-    await walk('');
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
-    throw new ShoalError('not-found', `${directory} is no directory`, { cause: error });
-  }
+  await walk('');
   return groupModels(found).flatMap((group) => group.paths);
 }
 
-function canBeNamed(path: string): boolean {
-  try {
-    parseModelPath(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function modelsOf(hashed: ReadonlyMap<string, Hashed>): Model[] {
+/** Without those that a file is missing of. */
+function modelsOf(hashed: ReadonlyMap<string, KnownFile>, failures: ReadonlyMap<string, Error>): Model[] {
   const models: Model[] = [];
-  for (const group of groupModels(hashed.keys())) {
-    if (!group.complete) continue;
-    let metadata: ModelMetadata | undefined;
+  for (const group of groupModels([...hashed.keys(), ...failures.keys()])) {
+    if (!group.complete || group.paths.some((path) => failures.has(path))) continue;
     const files = group.paths.flatMap((path) => {
       const file = hashed.get(path);
       if (file === undefined) return [];
-      metadata ??= file.metadata;
       return [{ path, sizeBytes: file.stamp.sizeBytes, sha256: file.sha256, manifest: file.manifest }];
     });
-    models.push(makeModel(group.id, group.aliases, files, metadata));
+    models.push(makeModel(group.id, group.aliases, files));
   }
   return models;
 }
 
-interface StoredStamp {
-  readonly stamp: string;
-  readonly sha256: string;
-  readonly manifest: string;
-  readonly metadata?: ModelMetadata;
-}
-
 /** Unreadable ones cost a hashing, nothing else. */
-async function readStamps(directory: string): Promise<Map<string, Hashed>> {
-  const known = new Map<string, Hashed>();
+async function readStamps(directory: string): Promise<Map<string, KnownFile>> {
+  const known = new Map<string, KnownFile>();
   try {
-    const stored = JSON.parse(await readFile(join(directory, STAMPS_PATH), 'utf8')) as Record<string, StoredStamp>;
+    const stored = JSON.parse(await readFile(join(directory, STAMPS_PATH), 'utf8')) as Record<string, StoredFile>;
     const manifests = new Set(await readdir(join(directory, STATE_FOLDER, 'manifests')));
     for (const [path, file] of Object.entries(stored)) {
-      const stamp = decodeStamp(file.stamp);
-      if (stamp !== undefined && manifests.has(file.manifest)) known.set(path, { ...file, stamp });
+      const decoded = decodeFile(file);
+      if (decoded !== undefined && manifests.has(decoded.manifest)) known.set(path, decoded);
     }
   } catch {
     return new Map();
@@ -183,10 +183,9 @@ async function readStamps(directory: string): Promise<Map<string, Hashed>> {
   return known;
 }
 
-async function writeStamps(directory: string, hashed: ReadonlyMap<string, Hashed>): Promise<void> {
-  const stored: Record<string, StoredStamp> = {};
-  for (const [path, file] of hashed) stored[path] = { ...file, stamp: encodeStamp(file.stamp) };
-  await writeDurably(join(directory, STAMPS_PATH), JSON.stringify(stored));
+async function writeStamps(directory: string, hashed: ReadonlyMap<string, KnownFile>): Promise<void> {
+  const stored = Object.fromEntries([...hashed].map(([path, file]) => [path, encodeFile(file)]));
+  await writeIfChanged(join(directory, STAMPS_PATH), JSON.stringify(stored));
 }
 
 async function sweep(directory: string, needed: ReadonlySet<string>): Promise<void> {
@@ -194,6 +193,12 @@ async function sweep(directory: string, needed: ReadonlySet<string>): Promise<vo
   for (const name of await readdir(folder)) {
     if (!needed.has(name)) await rm(join(folder, name), { force: true });
   }
+}
+
+/** A file that says the same stays the same for those who look at its time or tag. */
+async function writeIfChanged(path: string, content: string): Promise<void> {
+  const before = await readFile(path, 'utf8').catch(() => undefined);
+  if (before !== content) await writeDurably(path, content);
 }
 
 /** Under its name complete or not at all. */
