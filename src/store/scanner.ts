@@ -253,6 +253,8 @@ export class Scanner implements AsyncDisposable {
       for (const twin of catalog.pathsOf(known.sha256)) if (twin !== path) this.#touch(twin);
     }
     this.#hashing.settle(path, stamp);
+    // A scan finds files, too, while the loop that hashes them sleeps.
+    this.#changeWake.notify();
   }
 
   async #gone(path: string, signal: AbortSignal): Promise<void> {
