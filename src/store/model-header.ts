@@ -9,6 +9,8 @@ import { codeOf, ShoalError } from '../util/errors.ts';
 const FIRST_READ_BYTES = 1024 * 1024;
 /** The tokenizer in a GGUF header takes some MiB; what lies beyond this is not looked at. */
 const HEADER_MAX_BYTES = 16 * 1024 * 1024;
+/** Magic and version of GGUF, length of a safetensors header. */
+const TELLING_BYTES = 8;
 
 /**
  * What a model file says of itself in its first bytes; undefined for other files and for headers that make no sense.
@@ -23,8 +25,8 @@ export function describeHeader(fd: number, name: string, sizeBytes: number): Mod
     const header = readStart(fd, length);
     const metadata = parse(format, header, sizeBytes);
     if (metadata !== 'need-more') return metadata;
-    // The header itself goes on past the end of the file.
-    if (length === sizeBytes) throw truncated(sizeBytes, undefined);
+    // The header itself goes on past the end of the file. A few bytes are no header that broke off: they are something else.
+    if (length === sizeBytes && sizeBytes > TELLING_BYTES) throw truncated(sizeBytes, undefined);
     if (length === most) return undefined;
   }
 }
