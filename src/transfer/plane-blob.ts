@@ -69,7 +69,9 @@ export class PlaneBlob {
     const writer = this.#writer();
     const landing: Landing = this.#writers.has(piece.index) || this.#verified.has(piece.index) ? 'scratch' : 'in-place';
     if (landing === 'in-place') this.#writers.set(piece.index, writer);
-    const order: PieceOrder = { blob: this.id, piece, landing, gate: writer.gate.memory };
+    // A copy: to post a view is to copy the whole buffer behind it, which holds the hashes of all pieces.
+    const asked = { ...piece, hash: Uint8Array.from(piece.hash) };
+    const order: PieceOrder = { blob: this.id, piece: asked, landing, gate: writer.gate.memory };
     const onFact = (fact: TaskFact): void => {
       if (fact.kind === 'progress') onBytes?.(fact.bytes);
       else if (fact.kind === 'held') this.#queueCommit(piece.index, task);

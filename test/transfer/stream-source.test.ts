@@ -9,13 +9,14 @@ import { DataPlane } from '../../src/transfer/data-plane.ts';
 import { PieceServer } from '../../src/transfer/piece-server.ts';
 import { type Availability, everything, type PieceSource } from '../../src/transfer/piece-source.ts';
 import { PieceStreams } from '../../src/transfer/piece-streams.ts';
+import { encodeRequest } from '../../src/transfer/piece-wire.ts';
 import type { ServedBlob } from '../../src/transfer/serving.ts';
 import { StreamSourceOpener } from '../../src/transfer/stream-source.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { codeOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { Metrics } from '../../src/util/metrics.ts';
-import { delay } from '../support/wait.ts';
+import { delay, eventually } from '../support/wait.ts';
 import { testPieceSource } from './piece-source.conformance.ts';
 import { TestBlob, TestFolder } from './support/blob.ts';
 import { cheat, type Trick } from './support/hostile-server.ts';
@@ -247,6 +248,42 @@ test('peer: an upload limit holds, and bytes still flow all the time', async () 
   assert.ok(ms > 400 && ms < 1500, `${ms} ms for 786,432 bytes at 1 MB/s`);
   assert.ok(longestMs < 400, `${longestMs} ms without a byte`);
   await source.close();
+});
+
+test('peer: one that asks and does not read holds a little of our memory and not its whole request', async () => {
+  await using bench = await StreamBench.make({ seed: 'slow reader', sizeBytes: 40 * 262_144 });
+  let served: Stream | undefined;
+  bench.pair.serve = (stream, peerId) => {
+    served = stream;
+    return bench.server.handle(stream, peerId);
+  };
+  const stream = await bench.pair.open(bench.pair.serverId, never);
+  stream.pause();
+  const { sha256 } = bench.blob;
+  for (let index = 0; index < 40; index += 1) stream.send(encodeRequest({ kind: 'get', id: index + 1, sha256, index }));
+  await delay(500);
+  assert.ok(served !== undefined && served.writeBufferLength <= 300_000, `${served?.writeBufferLength} bytes`);
+  assert.ok(stream.readBufferLength < 4 * 1024 * 1024);
+  stream.abort(new Error('enough'));
+});
+
+test('peer: more requests than an honest client has, or none that make sense, end the stream', async () => {
+  await using bench = await StreamBench.make({ seed: 'greedy' });
+  const { sha256 } = bench.blob;
+  const get = (id: number): Uint8Array => encodeRequest({ kind: 'get', id, sha256, index: 0 });
+  for (const bytes of [Buffer.concat(Array.from({ length: 100 }, (_, id) => get(id))), new Uint8Array(48).fill(9)]) {
+    const stream = await bench.pair.open(bench.pair.serverId, never);
+    stream.pause();
+    stream.send(bytes);
+    await eventually('the stream is reset', () => stream.status === 'reset');
+  }
+  const streams = await Promise.all(Array.from({ length: 8 }, () => bench.pair.open(bench.pair.serverId, never)));
+  await eventually(
+    'the fifth stream and more are refused',
+    () => streams.filter(({ status }) => status === 'reset').length === 4,
+  );
+  for (const stream of streams) stream.abort(new Error('enough'));
+  await eventually('nothing is left of them', () => bench.server.uploads().length === 0);
 });
 
 test('peer: a peer that cannot be reached is gone', async () => {
