@@ -28,7 +28,9 @@ export class AnnounceModels {
   }
 
   #changed({ added, removed }: CatalogChange): void {
-    const { orchestrators, events } = this.#parts;
+    const { orchestrators, events, swarm } = this.#parts;
+    // Who fetches it from here stops at once, instead of taking the refusals that follow for lies.
+    swarm.haveMaps.recheck();
     // The withdrawal first: placement on a node that lacks the model is worse than none.
     for (const link of orchestrators) link.notify();
     this.holdingsChanged();

@@ -63,6 +63,11 @@ export class HaveMaps implements AsyncDisposable {
     for (const watcher of this.#watchers) watcher.reset(sha256, this.#closing.signal);
   }
 
+  /** What is installed has changed: whole blobs may have come or gone. */
+  recheck(): void {
+    for (const watcher of this.#watchers) watcher.recheck(this.#closing.signal);
+  }
+
   /**
    * What `peerId` has of a blob that its record names, from the first use on and as long as it is used: nothing until it
    * has answered and while it cannot be reached.

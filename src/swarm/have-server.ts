@@ -23,6 +23,8 @@ export class HaveWatcher {
   readonly #provider: HaveProvider;
   readonly #watched = new Map<Sha256, Set<number> | 'snapshot'>();
   readonly #dirty = new Set<Sha256>();
+  /** What was told to be complete. */
+  readonly #complete = new Set<Sha256>();
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
 
@@ -40,6 +42,7 @@ export class HaveWatcher {
         const { sha256: bytes, watch } = HaveRequest.decode(message);
         const sha256 = Buffer.from(bytes).toString('hex');
         if (!isSha256(sha256)) throw new ShoalError('source-lied', 'a watch for what is no sha256');
+        this.#complete.delete(sha256);
         if (!watch) this.#watched.delete(sha256);
         else {
           if (this.#watched.size >= MAX_WATCHED_BLOBS) throw new ShoalError('source-lied', 'too many blobs watched');
@@ -70,6 +73,14 @@ export class HaveWatcher {
     if (!this.#watched.has(sha256)) return;
     this.#watched.set(sha256, 'snapshot');
     this.#later(sha256, signal, 0);
+  }
+
+  /** Whole blobs may have come or gone: tells of those that have. */
+  recheck(signal: AbortSignal): void {
+    for (const sha256 of this.#watched.keys()) {
+      const isComplete = this.#provider(sha256)?.complete === true;
+      if (isComplete !== this.#complete.has(sha256)) this.reset(sha256, signal);
+    }
   }
 
   #later(sha256: Sha256, signal: AbortSignal, ms: number): void {
@@ -113,6 +124,8 @@ export class HaveWatcher {
       return pending.size === 0 ? undefined : { delta: { steps: toSteps([...pending].sort((a, b) => a - b)) } };
     }
     const held = this.#provider(sha256);
+    if (held?.complete === true) this.#complete.add(sha256);
+    else this.#complete.delete(sha256);
     if (held === undefined) {
       // What begins later starts with a snapshot.
       this.#watched.set(sha256, 'snapshot');
