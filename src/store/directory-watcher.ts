@@ -18,7 +18,7 @@ export class DirectoryWatcher implements AsyncDisposable {
   readonly #onChange: (relativePath: string) => void;
   readonly #log: Log;
   readonly #watch: NonNullable<DirectoryWatcherParts['watch']>;
-  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly inode: bigint }>();
+  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   readonly #unwatched = new Set<string>();
   #reason = '';
   #warned = false;
@@ -45,11 +45,12 @@ export class DirectoryWatcher implements AsyncDisposable {
 
   /**
    * `directory` is relative to the root, `''` for the root itself. A watch follows the directory, not its name: one that
-   * was replaced, or over which something was mounted, is watched anew.
+   * was replaced, or over which something was mounted, is watched anew. `identity` tells the two apart; the inode alone
+   * does not, because it is free for the next when a directory is deleted.
    */
-  add(directory: string, inode: bigint): void {
+  add(directory: string, identity: string): void {
     const before = this.#watchers.get(directory);
-    if (before?.inode === inode) return;
+    if (before?.identity === identity) return;
     before?.watcher.close();
     this.#watchers.delete(directory);
     try {
@@ -57,7 +58,7 @@ export class DirectoryWatcher implements AsyncDisposable {
         if (name !== null) this.#onChange(directory === '' ? name : `${directory}/${name}`);
       });
       watcher.on('error', () => this.#drop(directory, watcher));
-      this.#watchers.set(directory, { watcher, inode });
+      this.#watchers.set(directory, { watcher, identity });
       this.#unwatched.delete(directory);
     } catch (error) {
       const errno = errnoOf(error);

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { parseModelPath } from '../content/model-path.ts';
 import type { Log } from '../util/log.ts';
 import type { Catalog } from './catalog.ts';
+import type { ClaimedPaths } from './claimed-paths.ts';
 import { asDiskFull } from './disk-full.ts';
 import { type FileStamp, sameButLinks, stampOf } from './file-stamp.ts';
 import { type Folders, syncDirectory } from './folders.ts';
@@ -40,6 +41,7 @@ export interface InstallerOptions {
 
 export interface InstallerParts {
   readonly catalog: Catalog;
+  readonly claims: ClaimedPaths;
   readonly partials: PartialStore;
   readonly hasher: Hasher;
   readonly folders: Folders;
@@ -70,13 +72,14 @@ export class Installer {
    *   `disk-full`, `changed` when a file was touched while it was put into place
    */
   async install(id: string, files: readonly StagedFile[]): Promise<void> {
-    const { catalog, journal } = this.#parts;
+    const { catalog, claims, journal } = this.#parts;
     const byPath = new Map(files.map((file) => [parseModelPath(file.path), file]));
     const paths = installOrder([...byPath.keys()]);
     const missing = paths.flatMap((path) => {
       const file = byPath.get(path);
       return file === undefined || catalog.fileAt(path)?.sha256 === file.sha256 ? [] : [file];
     });
+    const claim = claims.claim(missing.map(({ path }) => path));
     try {
       for (const file of missing) await this.#refuseOccupied(file);
       if (paths.length > 1) await catalog.hold(id, paths);
@@ -84,6 +87,8 @@ export class Installer {
       for (const file of missing) await this.#place(id, file);
     } catch (error) {
       throw asDiskFull(error);
+    } finally {
+      claim[Symbol.dispose]();
     }
     await journal.close(id);
     await catalog.release(id);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { errnoOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Catalog } from './catalog.ts';
+import type { ClaimedPaths } from './claimed-paths.ts';
 import type { Database, Table } from './database.ts';
 import { decodeStamp, encodeStamp, type FileStamp, sameButLinks, stampOf } from './file-stamp.ts';
 import type { Folders } from './folders.ts';
@@ -11,6 +12,14 @@ import { restampTwins } from './restamp-twins.ts';
 
 /** How far a removal has come; a test kills the process there. */
 export type RemovalStep = 'noted' | 'withdrawn' | 'unlinked' | 'done';
+
+export interface RemoverParts {
+  readonly catalog: Catalog;
+  readonly claims: ClaimedPaths;
+  readonly folders: Folders;
+  readonly database: Database;
+  readonly log: Log;
+}
 
 interface Doomed {
   readonly path: string;
@@ -25,12 +34,12 @@ interface Doomed {
  */
 export class Remover {
   readonly #options: { readonly modelsDir: string; readonly onStep: (step: RemovalStep, path: string) => void };
-  readonly #parts: { readonly catalog: Catalog; readonly folders: Folders; readonly log: Log };
+  readonly #parts: Omit<RemoverParts, 'database'>;
   readonly #notes: Table<Doomed[]>;
 
   constructor(
     options: { readonly modelsDir: string; readonly onStep?: (step: RemovalStep, path: string) => void },
-    parts: { readonly catalog: Catalog; readonly folders: Folders; readonly database: Database; readonly log: Log },
+    parts: RemoverParts,
   ) {
     this.#options = { onStep: () => undefined, ...options };
     this.#parts = parts;
@@ -42,27 +51,24 @@ export class Remover {
    * @throws ShoalError `not-found`
    */
   async remove(idOrAlias: string, withdrawn: () => Promise<void>): Promise<void> {
-    const { catalog, log } = this.#parts;
+    const { catalog, claims, log } = this.#parts;
     const model = catalog.findModel(idOrAlias);
     if (model === undefined) throw new ShoalError('not-found', `${idOrAlias} is not installed here`);
     const doomed = removalOrder(model.files.map(({ path }) => path)).flatMap((path) => {
       const file = catalog.fileAt(path);
       return file === undefined ? [] : [{ path, stamp: encodeStamp(file.stamp), sha256: file.sha256 }];
     });
-    await this.#notes.put(model.id, doomed);
-    this.#options.onStep('noted', model.id);
-    const withdrawing = doomed.map(({ path }) => catalog.removeFile(path));
-    // Held, so that a scan that finds the files still there does not bring the model back.
-    const holding = catalog.hold(
-      model.id,
-      doomed.map(({ path }) => path),
-    );
-    await Promise.all([...withdrawing, holding]);
-    this.#options.onStep('withdrawn', model.id);
+    // Or a scan would hash what is about to be deleted.
+    const claim = claims.claim(doomed.map(({ path }) => path));
     try {
-      await withdrawn();
+      await this.#withdraw(model.id, doomed);
+      try {
+        await withdrawn();
+      } finally {
+        await this.#delete(model.id, doomed);
+      }
     } finally {
-      await this.#delete(model.id, doomed);
+      claim[Symbol.dispose]();
     }
     log.info({ model: model.id, bytes: model.sizeBytes }, 'model removed');
   }
@@ -74,6 +80,16 @@ export class Remover {
       await Promise.all(doomed.map(({ path }) => this.#parts.catalog.removeFile(path)));
       await this.#delete(id, doomed);
     }
+  }
+
+  async #withdraw(id: string, doomed: readonly Doomed[]): Promise<void> {
+    const { catalog } = this.#parts;
+    const paths = doomed.map(({ path }) => path);
+    await this.#notes.put(id, [...doomed]);
+    this.#options.onStep('noted', id);
+    // Held, so that a scan that finds the files still there does not bring the model back.
+    await Promise.all([...paths.map((path) => catalog.removeFile(path)), catalog.hold(id, paths)]);
+    this.#options.onStep('withdrawn', id);
   }
 
   async #delete(id: string, doomed: readonly Doomed[]): Promise<void> {

@@ -7,6 +7,7 @@ import { errnoOf, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { Wake } from '../util/wake.ts';
 import type { Catalog } from './catalog.ts';
+import type { ClaimedPaths } from './claimed-paths.ts';
 import { DirectoryWatcher, type DirectoryWatcherParts } from './directory-watcher.ts';
 import { FileHashing } from './file-hashing.ts';
 import { sameStamp, stampOf } from './file-stamp.ts';
@@ -24,6 +25,7 @@ export interface ScannerOptions {
 
 export interface ScannerParts {
   readonly catalog: Catalog;
+  readonly claims: ClaimedPaths;
   readonly hasher: Hasher;
   readonly clock: Clock;
   readonly log: Log;
@@ -54,6 +56,7 @@ export class Scanner implements AsyncDisposable {
   readonly #firstScan = Promise.withResolvers<undefined>();
   #rescans: (() => void)[] = [];
   #isRootMissing = false;
+  #hasEnded = false;
 
   constructor(options: ScannerOptions, parts: ScannerParts) {
     this.#options = options;
@@ -65,6 +68,7 @@ export class Scanner implements AsyncDisposable {
       { log, ...(watch === undefined ? {} : { watch }) },
     );
     this.#hashing = new FileHashing(options, { ...parts, onEnd: onChange });
+    parts.claims.on('free', onChange);
   }
 
   /** Resolves when every file has been looked at once, or the end has come; what is new may still be hashed. */
@@ -92,6 +96,7 @@ export class Scanner implements AsyncDisposable {
       controller.abort();
       release();
       await Promise.allSettled(loops);
+      this.#hasEnded = true;
       this.#firstScan.resolve(undefined);
       for (const resolve of this.#rescans.splice(0)) resolve();
     }
@@ -99,6 +104,7 @@ export class Scanner implements AsyncDisposable {
 
   /** Resolves when the whole directory has been looked at again. */
   async rescan(): Promise<void> {
+    if (this.#hasEnded) return;
     await new Promise<void>((resolve) => {
       this.#rescans.push(resolve);
       this.#scanWake.notify();
@@ -128,10 +134,11 @@ export class Scanner implements AsyncDisposable {
 
   async #scanLoop(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const waiting = this.#rescans.splice(0);
+      const waiting = this.#rescans.length;
       await this.#scan('', signal);
       this.#parts.catalog.refresh();
-      for (const resolve of waiting) resolve();
+      // Who has come during the scan waits for the next; who waits when the end comes is let go by `run`.
+      for (const resolve of this.#rescans.splice(0, waiting)) resolve();
       this.#firstScan.resolve(undefined);
       const { rescanMs } = this.#options;
       const restMs = this.#watcher.unwatched > 0 ? Math.min(rescanMs, UNWATCHED_RESCAN_MS) : rescanMs;
@@ -196,7 +203,7 @@ export class Scanner implements AsyncDisposable {
       const stats = await lstat(absolute, { bigint: true });
       if (!stats.isDirectory()) return undefined;
       // Watched before it is read, so that nothing falls between the two.
-      this.#watcher.add(directory, stats.ino);
+      this.#watcher.add(directory, `${stats.ino} ${stats.birthtimeNs}`);
       const entries = await readdir(absolute, { withFileTypes: true });
       if (directory === '') this.#isRootMissing = false;
       return entries;
@@ -224,6 +231,7 @@ export class Scanner implements AsyncDisposable {
   async #look(path: string, signal: AbortSignal): Promise<void> {
     const stats = await lstat(join(this.#options.modelsDir, path), { bigint: true }).catch(() => undefined);
     if (stats?.isDirectory() === true) {
+      await this.#noFile(path);
       await this.#scan(path, signal);
     } else if (stats?.isFile() === true && canBeNamed(path)) {
       await this.#lookAtFile(path, stats, signal);
@@ -242,7 +250,7 @@ export class Scanner implements AsyncDisposable {
     }
     const known = catalog.rememberedAt(path);
     if (known === undefined && !this.#folders.concerns(path)) return;
-    if (this.#hashing.has(path)) return;
+    if (this.#hashing.has(path) || this.#parts.claims.has(path)) return;
     const stamp = stampOf(stats);
     if (known !== undefined && sameStamp(known.stamp, stamp)) {
       catalog.confirm(path);
@@ -258,8 +266,6 @@ export class Scanner implements AsyncDisposable {
   }
 
   async #gone(path: string, signal: AbortSignal): Promise<void> {
-    const { catalog, log } = this.#parts;
-    this.#hashing.forget(path);
     if (this.#watcher.has(path)) {
       this.#watcher.remove(path);
       this.#folders.unmark(path);
@@ -270,6 +276,12 @@ export class Scanner implements AsyncDisposable {
       this.#folders.unmark(marked);
       await this.#scan(marked, signal);
     }
+    await this.#noFile(path);
+  }
+
+  async #noFile(path: string): Promise<void> {
+    const { catalog, log } = this.#parts;
+    this.#hashing.forget(path);
     if (!catalog.isPresent(path)) return;
     await catalog.lose(path);
     log.info({ path }, 'file is gone');

@@ -3,6 +3,7 @@ import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { Catalog } from './catalog.ts';
+import { ClaimedPaths } from './claimed-paths.ts';
 import { Database } from './database.ts';
 import { Folders } from './folders.ts';
 import { Hasher } from './hasher.ts';
@@ -31,6 +32,7 @@ export interface StoreParts {
 
 /** This disk: what lies on it, what is on its way to it, and what is wanted on it. */
 export class Store implements AsyncDisposable {
+  readonly claims: ClaimedPaths;
   readonly database: Database;
   readonly catalog: Catalog;
   readonly partials: PartialStore;
@@ -49,12 +51,14 @@ export class Store implements AsyncDisposable {
     const { modelsDir, settleMs, rescanMs, cacheMaxBytes } = options;
     const { log, metrics, clock } = parts;
     const { catalog, partials, wants } = kept;
+    const claims = new ClaimedPaths();
+    this.claims = claims;
     this.database = kept.database;
     this.catalog = catalog;
     this.partials = partials;
     this.wants = wants;
     this.hasher = new Hasher({ workers: options.hashWorkers }, { log, metrics });
-    this.scanner = new Scanner({ modelsDir, settleMs, rescanMs }, { catalog, hasher: this.hasher, clock, log });
+    this.scanner = new Scanner({ modelsDir, settleMs, rescanMs }, { catalog, claims, hasher: this.hasher, clock, log });
     this.space = new DiskSpace(
       { modelsDir, ...(cacheMaxBytes === undefined ? {} : { cacheMaxBytes }) },
       { usage: () => this.usage() },
@@ -62,8 +66,11 @@ export class Store implements AsyncDisposable {
     const { database } = kept;
     const folders = new Folders({ modelsDir }, { database });
     const journal = new InstallJournal({ database });
-    this.installer = new Installer({ modelsDir }, { catalog, partials, hasher: this.hasher, folders, journal, log });
-    this.remover = new Remover({ modelsDir }, { catalog, folders, database, log });
+    this.installer = new Installer(
+      { modelsDir },
+      { catalog, claims, partials, hasher: this.hasher, folders, journal, log },
+    );
+    this.remover = new Remover({ modelsDir }, { catalog, claims, folders, database, log });
   }
 
   /** @throws ShoalError `conflict` when another daemon uses the data directory */
