@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSha256 } from '../content/digest.ts';
-import { geometryOf } from '../content/piece-geometry.ts';
+import { geometryOf, pieceLength } from '../content/piece-geometry.ts';
 import type { Log } from '../util/log.ts';
 import type { Database, Table } from './database.ts';
 import { asDiskFull } from './disk-full.ts';
@@ -72,8 +72,11 @@ export class PartialStore {
 
   /** Bytes that the have log claims. */
   claimedBytes(partial: Partial): number {
-    const { pieceCount, pieceSizeBytes } = geometryOf(partial.sizeBytes);
-    return Math.min(partial.sizeBytes, readHave(partial.dir, partial.sha256, pieceCount).count * pieceSizeBytes);
+    const geometry = geometryOf(partial.sizeBytes);
+    const have = readHave(partial.dir, partial.sha256, geometry.pieceCount);
+    const last = geometry.pieceCount - 1;
+    const overhang = have.has(last) ? geometry.pieceSizeBytes - pieceLength(geometry, last) : 0;
+    return have.count * geometry.pieceSizeBytes - overhang;
   }
 
   /** The one that was begun earlier, if it is the same; else a new one. @throws ShoalError `disk-full` */

@@ -5,7 +5,7 @@ import { ShoalError } from '../util/errors.ts';
 
 /** Where `shoal publish` writes, relative to the published directory. */
 export const INDEX_PATH = '.shoal/index.json';
-export const INDEX_MAX_BYTES = 256 * 1024 * 1024;
+export const INDEX_MAX_BYTES = 64 * 1024 * 1024;
 const INDEX_VERSION = 1;
 
 export function manifestPath(cid: string): string {
