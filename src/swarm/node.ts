@@ -9,8 +9,8 @@ import { tcp } from '@libp2p/tcp';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import type { Log } from '../util/log.ts';
-import { fleetGuard } from './fleet-guard.ts';
 import { fleetTag } from './fleet-key.ts';
+import { fleetProtector } from './fleet-protector.ts';
 import { GOSSIP_MAX_BYTES, RECORDS_TOPIC } from './protocols.ts';
 
 export type SwarmNode = Libp2p<{ identify: Identify; ping: Ping; pubsub: GossipSub }>;
@@ -49,14 +49,13 @@ const DIAL_ADDRESS_MS = 3_000;
 /** A started libp2p node of one fleet: TCP, the fleet key, noise, yamux, identify, ping, gossipsub and, if asked for, mDNS. */
 export async function createSwarmNode(options: SwarmNodeOptions, parts: { log: Log }): Promise<SwarmNode> {
   const limits = { ...DEFAULT_CONNECTION_LIMITS, ...options.limits };
-  const guard = fleetGuard(options.fleetKey, parts.log);
   return createLibp2p({
     privateKey: options.privateKey,
     nodeInfo: { name: 'shoal', version: '1', userAgent: 'shoal' },
     addresses: { listen: options.listen.map(String) },
     transports: [tcp()],
-    connectionProtector: guard.protector,
-    connectionGater: guard.gater,
+    connectionProtector: fleetProtector(options.fleetKey, parts.log),
+    connectionGater: { denyDialMultiaddr: () => false },
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({

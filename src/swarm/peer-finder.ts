@@ -19,6 +19,7 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 /** Two nodes that learn of each other at once would dial each other at once: the one with the higher id waits. */
 const YIELD_MS = 2_000;
+const BOOTSTRAP_REMEDY = 'Check that it runs, its address, and that both nodes hold the same fleet key.';
 
 interface Target {
   readonly addresses: readonly Multiaddr[];
@@ -135,7 +136,7 @@ export class PeerFinder {
       const fields = { peer: target.peerId, addresses: target.addresses.map(String), reason: messageOf(error) };
       // Once, so that an operator sees a wrong address; then quiet, because a node that is off is nothing unusual.
       if (target.failures === 1 && this.#bootstrap.includes(target)) {
-        this.#log.warn(fields, 'bootstrap peer not reached, trying again');
+        this.#log.warn({ ...fields, remedy: BOOTSTRAP_REMEDY }, 'bootstrap peer not reached, trying again');
       } else this.#log.debug(fields, 'peer not reached');
     }
   }

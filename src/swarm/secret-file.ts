@@ -1,4 +1,5 @@
-import { chmod, link, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, link, mkdir, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, ShoalError } from '../util/errors.ts';
 
@@ -38,9 +39,9 @@ async function readSecret(path: string, forbidden: number): Promise<Uint8Array> 
 
 /** Whole or not at all, and never over another's: a second daemon that starts at the same time must get the same key. */
 async function writeNew(path: string, content: Uint8Array): Promise<boolean> {
-  const temporary = `${path}.${process.pid}.new`;
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
   {
-    await using file = await open(temporary, 'w', 0o600);
+    await using file = await open(temporary, 'wx', 0o600);
     await chmod(temporary, 0o600);
     await file.writeFile(content);
     await file.sync();
@@ -50,7 +51,6 @@ async function writeNew(path: string, content: Uint8Array): Promise<boolean> {
     return true;
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    await stat(path);
     return false;
   } finally {
     await unlink(temporary);

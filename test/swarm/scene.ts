@@ -62,10 +62,13 @@ export async function runSwarm(
   const running = swarm.run(controller.signal).catch((error: unknown) => {
     if (!controller.signal.aborted) throw error;
   });
+  let disposed = false;
   return {
     swarm,
     metrics,
     async [Symbol.asyncDispose]() {
+      if (disposed) return;
+      disposed = true;
       controller.abort();
       await running;
       await swarm[Symbol.asyncDispose]();
