@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { codeOf } from '../../src/util/errors.ts';
+import { delay } from '../support/wait.ts';
+import { sha256Of, TestStore, temporaryFolder } from './store-fixture.ts';
+
+test('what is withdrawn is withdrawn, and told, when the call returns its control', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  const { catalog } = made.store;
+  for (const name of ['suspended', 'removed', 'lost', 'held']) await made.write(`${name}.ckpt`, name);
+  await made.seesModels('held.ckpt', 'lost.ckpt', 'removed.ckpt', 'suspended.ckpt');
+  const withdrawals: [string, () => unknown][] = [
+    ['suspended', () => catalog.suspend('suspended.ckpt', 'settling')],
+    ['removed', () => catalog.removeFile('removed.ckpt')],
+    ['lost', () => catalog.lose('lost.ckpt')],
+    ['held', () => catalog.hold('held.ckpt', ['held.ckpt'])],
+  ];
+  for (const [name, withdraw] of withdrawals) {
+    const done = withdraw();
+    assert.equal(catalog.findModel(`${name}.ckpt`), undefined, name);
+    assert.deepEqual(made.changes.at(-1)?.removed, [`${name}.ckpt`]);
+    if (name !== 'held') assert.equal(catalog.locateBlob(sha256Of(name)), undefined, name);
+    await done;
+  }
+});
+
+test('a held model stays out until it is released, also over a restart', async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using made = await TestStore.start({ root: folder.path });
+    await made.store.catalog.hold('m', ['m/config.json', 'm/w.ckpt']);
+    await made.write('m/config.json', '{}');
+    await made.write('m/w.ckpt', 'w');
+    await made.atRest();
+    await delay(100);
+    assert.deepEqual(made.ids(), []);
+  }
+  await using made = await TestStore.start({ root: folder.path });
+  await made.atRest();
+  await delay(100);
+  assert.deepEqual(made.ids(), []);
+  await made.store.catalog.release('m');
+  await made.seesModels('m');
+});
+
+test('names given on registration lead to the model and survive a restart; a shared one leads nowhere', async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using made = await TestStore.start({ root: folder.path });
+    const { catalog } = made.store;
+    await made.write('a/one.ckpt', '1');
+    await made.write('b/one.ckpt', '2');
+    await made.seesModels('a/one.ckpt', 'b/one.ckpt');
+    assert.equal(catalog.findModel('one'), undefined);
+    await catalog.addAliases('a/one.ckpt', ['mine']);
+    assert.equal(catalog.findModel('mine')?.id, 'a/one.ckpt');
+    const many = Array.from({ length: 20 }, (_, n) => `n${n}`);
+    await assert.rejects(catalog.addAliases('a/one.ckpt', many), (error) => codeOf(error) === 'conflict');
+    await assert.rejects(catalog.addAliases('a/one.ckpt', ['line\nbreak']), (error) => codeOf(error) === 'invalid');
+  }
+  await using made = await TestStore.start({ root: folder.path });
+  await made.seesModels('a/one.ckpt', 'b/one.ckpt');
+  assert.equal(made.store.catalog.findModel('mine')?.id, 'a/one.ckpt');
+});
