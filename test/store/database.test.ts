@@ -8,8 +8,10 @@ import { temporaryFolder } from './store-fixture.ts';
 
 test('a data directory that another daemon uses is refused with the remedy', async () => {
   await using folder = await temporaryFolder();
-  await using _ = await Database.open(folder.path);
+  const first = await Database.open(folder.path);
   await assert.rejects(Database.open(folder.path), { code: 'conflict', remedy: /--data/ });
+  await first[Symbol.asyncDispose]();
+  await (await Database.open(folder.path))[Symbol.asyncDispose]();
 });
 
 test('a state that cannot be opened says where it is and what moving it away costs', async () => {
@@ -20,7 +22,8 @@ test('a state that cannot be opened says where it is and what moving it away cos
 
 test('the state is not readable for others', async () => {
   await using folder = await temporaryFolder();
-  await using _ = await Database.open(folder.path);
+  const opened = await Database.open(folder.path);
+  await opened[Symbol.asyncDispose]();
   assert.equal((await stat(join(folder.path, 'state'))).mode & 0o077, 0);
 });
 

@@ -15,15 +15,16 @@ import { manifestFor, never, temporaryFolder } from './store-fixture.ts';
 
 const MIB = 1024 * 1024;
 
-function makeHasher(workers = 1): { hasher: Hasher; metrics: Metrics } {
+function makeHasher(workers = 1): { hasher: Hasher; metrics: Metrics } & AsyncDisposable {
   const metrics = new Metrics();
-  return { hasher: new Hasher({ workers }, { log: silentLog, metrics }), metrics };
+  const hasher = new Hasher({ workers }, { log: silentLog, metrics });
+  return { hasher, metrics, [Symbol.asyncDispose]: () => hasher[Symbol.asyncDispose]() };
 }
 
 test('both digests and the manifest are those of the bytes, for every shape of file', async () => {
   await using folder = await temporaryFolder();
-  const { hasher } = makeHasher(2);
-  await using _ = hasher;
+  await using made = makeHasher(2);
+  const { hasher } = made;
   const sizes = [0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 2 * MIB, 2 * MIB + 1, 5 * MIB + 12_345];
   await Promise.all(
     sizes.map(async (size) => {
@@ -46,8 +47,8 @@ test('both digests and the manifest are those of the bytes, for every shape of f
 
 test('the header of a model file is described, and one that breaks off is refused without reading the rest', async () => {
   await using folder = await temporaryFolder();
-  const { hasher, metrics } = makeHasher();
-  await using _ = hasher;
+  await using made = makeHasher();
+  const { hasher, metrics } = made;
   const safetensors = join(folder.path, 'c.safetensors');
   const gguf = join(folder.path, 'q.gguf');
   await makeSafetensors(safetensors, { family: 'sdxl', sizeBytes: 8 * MIB, seed: 'c' });
@@ -65,8 +66,8 @@ test('the header of a model file is described, and one that breaks off is refuse
 
 test('a file that is written while it is hashed is not taken for hashed', async () => {
   await using folder = await temporaryFolder();
-  const { hasher } = makeHasher();
-  await using _ = hasher;
+  await using made = makeHasher();
+  const { hasher } = made;
   const path = join(folder.path, 'a.bin');
   await writeFile(path, '');
   await truncate(path, 192 * MIB);
@@ -77,8 +78,8 @@ test('a file that is written while it is hashed is not taken for hashed', async 
 
 test('links, folders, pipes and missing files are not hashed', async () => {
   await using folder = await temporaryFolder();
-  const { hasher } = makeHasher();
-  await using _ = hasher;
+  await using made = makeHasher();
+  const { hasher } = made;
   await mkdir(join(folder.path, 'real'));
   await writeFile(join(folder.path, 'real/a.bin'), 'a');
   await symlink(join(folder.path, 'real/a.bin'), join(folder.path, 'link.bin'));
@@ -91,8 +92,8 @@ test('links, folders, pipes and missing files are not hashed', async () => {
 
 test('what is not wanted any more stops, and what waits goes on', async () => {
   await using folder = await temporaryFolder();
-  const { hasher, metrics } = makeHasher();
-  await using _ = hasher;
+  await using made = makeHasher();
+  const { hasher, metrics } = made;
   const big = join(folder.path, 'big.bin');
   const small = join(folder.path, 'small.bin');
   await writeFile(big, '');
@@ -119,8 +120,8 @@ test('what is not wanted any more stops, and what waits goes on', async () => {
 
 test('hashing a large file takes no memory of its size', async () => {
   await using folder = await temporaryFolder();
-  const { hasher } = makeHasher();
-  await using _ = hasher;
+  await using made = makeHasher();
+  const { hasher } = made;
   const path = join(folder.path, 'big.bin');
   await writeFile(path, '');
   await truncate(path, 320 * MIB);

@@ -35,7 +35,7 @@ test('what was begun is found again after a restart, with what it claims', async
   const [partial] = opened.partials.list();
   assert.equal(partial?.manifest, cid);
   assert.equal(opened.partials.find(blob.sha256)?.sizeBytes, body.length);
-  assert.match(partial?.path ?? '', /models\/\.shoal\/partial\/[0-9a-f]{64}\.part$/);
+  assert.match(partial.path, /models\/\.shoal\/partial\/[0-9a-f]{64}\.part$/);
 });
 
 test('what belongs to nobody is cleared away, and what lost its file is forgotten', async () => {

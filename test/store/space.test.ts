@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DiskSpace } from '../../src/store/space.ts';
@@ -61,11 +61,14 @@ test('a real small disk says how much is missing, and has room again when someth
   const missing = Number(refused.fields['missingBytes']);
   assert.ok(missing > 0 && missing < MIB, String(missing));
   assert.match(refused.message, /disk of the models directory/);
-  using reserved = await space.reserve(totalBytes - 4 * MIB);
-  assert.ok(reserved !== undefined);
+  const reserved = await space.reserve(totalBytes - 4 * MIB);
   await assert.rejects(space.reserve(5 * MIB), { code: 'disk-full' });
   await writeFile(join(disk.directory, 'filler'), Buffer.alloc(MIB));
   await assert.rejects(space.reserve(3 * MIB), { code: 'disk-full' });
+  await rm(join(disk.directory, 'filler'));
+  (await space.reserve(3 * MIB))[Symbol.dispose]();
+  reserved[Symbol.dispose]();
+  assert.equal(space.reservedBytes, 0);
 });
 
 test('a disk that is full to the last byte is an error that says so, and nothing is lost', {
