@@ -10,7 +10,7 @@ import { manifestFor, sha256Of, TestStore, temporaryFolder } from './store-fixtu
 const MODELS = 10_000;
 
 test('10,000 known models are there in less than 5 s, without reading any of them', async (context) => {
-  await using folder = await temporaryFolder();
+  await using folder = await temporaryFolder({ inMemory: true });
   const stored: { type: 'put'; key: string; value: StoredFile }[] = [];
   for (let n = 0; n < MODELS; n += 1) {
     const path = `loras/set-${n % 100}/style-${n}.ckpt`;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,8 +22,12 @@ export const never = new AbortController().signal;
 
 const blake3 = await loadBlake3();
 
-export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), 'shoal-store-'));
+/** `inMemory` for tests with so many files that a busy disk would be what is measured. */
+export async function temporaryFolder(
+  options: { inMemory?: boolean } = {},
+): Promise<AsyncDisposable & { readonly path: string }> {
+  const parent = options.inMemory === true && existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const path = await mkdtemp(join(parent, 'shoal-store-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
