@@ -126,6 +126,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       this.#progress.delete(name);
       if (store.catalog.heldModels().includes(name)) await store.catalog.release(name);
     }
+    for (const want of wants) await this.#leaveForNewer(want);
     const busy = new Set([...this.#progress.values()].flatMap(({ attempt }) => attempt?.fetch.offer.id ?? []));
     for (const want of wants) {
       const progress = this.#progressOf(want.name);
@@ -142,6 +143,24 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
         this.#start(want, offer, progress, signal);
       }
     }
+  }
+
+  /** The file was changed where it came from: nobody has the rest of the old one, and somebody has a new one. */
+  async #leaveForNewer(want: Want): Promise<void> {
+    const { locator, log, store } = this.#parts;
+    const attempt = this.#progressOf(want.name).attempt;
+    if (attempt?.fetch.view().state !== 'stalled') return;
+    const { id, digest, files } = attempt.fetch.offer;
+    const newer = locator.offers.find(want.name, want.digest);
+    if (newer === undefined || newer.digest === digest || locator.offers.find(id, digest) !== undefined) return;
+    log.info(
+      { model: id, old: digest, digest: newer.digest },
+      'model is offered with other bytes now, these are fetched',
+    );
+    attempt.abort();
+    await attempt.ended;
+    const kept = new Set(newer.files.map(({ sha256 }) => sha256));
+    for (const { sha256 } of files) if (sha256 !== undefined && !kept.has(sha256)) await store.partials.discard(sha256);
   }
 
   #isHere(want: Want): boolean {
