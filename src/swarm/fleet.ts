@@ -57,6 +57,7 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
   readonly #nodes = new Map<string, FleetNode>();
   readonly #index = new EntryIndex();
   readonly #tombstones = new Map<string, Pick<RecordHead, 'seq' | 'beat'>>();
+  #sorted: readonly FleetNode[] | undefined;
   readonly #old = new NoteOnce();
   readonly #gauge: { set(value: number): void };
 
@@ -70,8 +71,9 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
   }
 
   /** The other nodes, by name. */
-  nodes(): FleetNode[] {
-    return [...this.#nodes.values()].sort((a, b) => a.name.localeCompare(b.name) || (a.peerId < b.peerId ? -1 : 1));
+  nodes(): readonly FleetNode[] {
+    this.#sorted ??= [...this.#nodes.values()].sort(byName);
+    return this.#sorted;
   }
 
   node(peerId: string): FleetNode | undefined {
@@ -147,11 +149,6 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     return 'refreshed';
   }
 
-  /** What `peerId` may be told of: a delta applies to the record of exactly this sequence number. */
-  recordOf(peerId: string): NodeRecord | undefined {
-    return this.#nodes.get(peerId)?.record;
-  }
-
   /**
    * Replaces a node's record, once it is proved that it fits the head.
    * @throws ShoalError `invalid` when it does not, or the fleet's records grow too large
@@ -171,6 +168,7 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     const node = new FleetNode({ head, headBytes: bytes, record, seenAt: this.#clock.monotonic() - ageMs });
     this.#nodes.set(head.peerId, node);
     this.#tombstones.delete(head.peerId);
+    if (before === undefined) this.#log.info({ peer: node.peerId, node: node.name }, 'node joined');
     this.#replace(node, before?.record, before === undefined ? 'joined' : 'changed');
     return true;
   }
@@ -207,6 +205,7 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
       this.#index.release(node.peerId, entry);
       if (now === undefined && entry.content.kind === 'model') removed.push(entry.content.model.id);
     }
+    this.#sorted = undefined;
     this.#gauge.set(this.#nodes.size);
     this.emit('change', { kind, peerId: node.peerId, name: node.name, added, removed, blobs: [...blobs] });
   }
@@ -231,6 +230,10 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     if (!this.#old.isFirst(head.peerId)) return;
     this.#log.warn({ peer: head.peerId, seq: head.seq, known }, 'record refused: older than the one known');
   }
+}
+
+function byName(a: FleetNode, b: FleetNode): number {
+  return a.name.localeCompare(b.name) || (a.peerId < b.peerId ? -1 : 1);
 }
 
 function tooLarge(peerId: string): ShoalError {

@@ -59,7 +59,11 @@ export class HeadSync {
       if (this.#links.peerId < peerId) void this.#meet(peerId, signal);
     };
     const stop = this.#links.onPeer({ connect: meet });
-    for (const { peerId } of this.#links.connectedPeers()) meet(peerId);
+    // Who connected before we listened has asked in vain and will not ask again.
+    for (const { peerId } of this.#links.connectedPeers()) {
+      onMet();
+      void this.#meet(peerId, signal);
+    }
     return stop;
   }
 

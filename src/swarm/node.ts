@@ -87,6 +87,8 @@ export async function createSwarmNode(options: SwarmNodeOptions, parts: { log: L
         ignoreDuplicatePublishError: true,
         allowedTopics: [RECORDS_TOPIC],
         maxInboundDataLength: GOSSIP_MAX_BYTES,
+        // A peer that reads nothing loses its stream before it costs much.
+        maxOutboundBufferSize: 32 * GOSSIP_MAX_BYTES,
         // Own news go to everyone connected at once. What others say goes on through a thin mesh, for those who are not
         // connected with them; what gets lost the next head mends. So an idle node stays below 1 KB/s up to some 50 nodes.
         floodPublish: true,
