@@ -36,6 +36,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #dedicated: WorkerThread[] = [];
   readonly #blobs = new Map<string, { readonly blob: PlaneBlob; users: number }>();
   #nextBlob = 1;
+  #turn = 0;
   #hung = false;
 
   constructor(options: DataPlaneOptions, parts: { readonly log: Log }) {
@@ -77,9 +78,12 @@ export class DataPlane implements AsyncDisposable {
     };
   }
 
-  /** The worker that has least to do. */
+  /** The worker that has least to do; of equals each in turn, for what stays with the worker it was given. */
   mover(): WorkerThread {
-    return this.#movers.reduce((best, thread) => (thread.load < best.load ? thread : best));
+    this.#turn += 1;
+    const from = this.#turn % this.#movers.length;
+    const inTurn = [...this.#movers.slice(from), ...this.#movers.slice(0, from)];
+    return inTurn.reduce((best, thread) => (thread.load < best.load ? thread : best));
   }
 
   /** A thread of its own, for a mount whose calls may hang. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loadBlake3 } from '../../src/content/blake3.ts';
 import { stampOf } from '../../src/store/file-stamp.ts';
 import { DataPlane } from '../../src/transfer/data-plane.ts';
 import type { FileReading } from '../../src/transfer/file-reading.ts';
@@ -73,6 +74,24 @@ test('a piece that does not match its hash, or has another length, is refused an
   assert.deepEqual(await blob.have(dir), [1]);
   await open.close();
   assert.equal(plane.pool.underWay, 0);
+});
+
+test('a piece of 16 MiB passes through a few small buffers', async () => {
+  await using folder = await TestFolder.make();
+  await using plane = makePlane();
+  const blob = await TestBlob.make({ seed: 'large', sizeBytes: 16 * 1024 * 1024 });
+  const dir = await folder.folder('partial');
+  const open = plane.openBlob(blob.target(dir));
+  const hash = (await loadBlake3()).hash(blob.bytes);
+  const piece = { index: 0, offset: 0, length: blob.bytes.length, hash };
+  const incoming = open.receive(piece, never);
+  for (let at = 0; at < piece.length; at += 65_519) {
+    incoming.write(blob.bytes.subarray(at, at + 65_519));
+    while (plane.pool.underWay > 4) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await incoming.ended;
+  assert.deepEqual(await blob.written(dir, piece), Buffer.from(blob.bytes));
+  await open.close();
 });
 
 test('two copies of a piece under way at once never spoil each other', async () => {
