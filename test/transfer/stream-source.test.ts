@@ -250,6 +250,36 @@ test('peer: an upload limit holds, and bytes still flow all the time', async () 
   await source.close();
 });
 
+test('peer: a disk that takes nothing more slows the sender, and the memory between them stays small', async () => {
+  await using bench = await StreamBench.make({ seed: 'slow disk', sizeBytes: 60 * 262_144 });
+  let client: Stream | undefined;
+  let server: Stream | undefined;
+  const { open } = bench.pair;
+  const streams = new PieceStreams({
+    open: async (peerId, signal) => (client = await open(peerId, signal)),
+    pool: bench.plane.pool,
+  });
+  bench.pair.serve = (stream, peerId) => bench.server.handle((server = stream), peerId);
+  const opener = new StreamSourceOpener(
+    { peerId: bench.pair.serverId, availability: everything },
+    { streams, plane: bench.plane },
+  );
+  const source = await opener.open(bench.blob.target(bench.dir), never);
+  // As if so many chunks lay before a disk that hangs.
+  const stuck = 48;
+  for (let n = 0; n < stuck; n += 1) bench.plane.pool.handedOver();
+  let received = 0;
+  const fetches = bench.blob.pieces().map((piece) => source.fetch(piece, (bytes) => (received += bytes), never));
+  await delay(400);
+  assert.equal(received, 0);
+  assert.ok(client !== undefined && client.readBufferLength <= 2 * 1024 * 1024, `${client?.readBufferLength} bytes`);
+  assert.ok(server !== undefined && server.writeBufferLength <= 300_000, `${server?.writeBufferLength} bytes`);
+  bench.plane.pool.lost(stuck);
+  await Promise.all(fetches);
+  await source.close();
+  assert.equal(bench.plane.pool.underWay, 0);
+});
+
 test('peer: one that asks and does not read holds a little of our memory and not its whole request', async () => {
   await using bench = await StreamBench.make({ seed: 'slow reader', sizeBytes: 40 * 262_144 });
   let served: Stream | undefined;
