@@ -1,5 +1,5 @@
 import { formatBytes } from '../util/bytes.ts';
-import { errnoOf, ShoalError } from '../util/errors.ts';
+import { errnoOf, messageOf, ShoalError } from '../util/errors.ts';
 
 export interface Shortage {
   readonly neededBytes: number;
@@ -31,10 +31,17 @@ const BLOCK_BYTES = 4096;
 /** A system call that failed for lack of space, as the error that callers know; anything else as it is. */
 export function asDiskFull(error: unknown): unknown {
   const errno = errnoOf(error);
-  if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
-  return new ShoalError('disk-full', 'the disk of the models directory is full', {
+  // Level says it in words only.
+  const isFull = errno === 'ENOSPC' || errno === 'EDQUOT' || /no space left on device/i.test(causesOf(error));
+  if (!isFull || error instanceof ShoalError) return error;
+  return new ShoalError('disk-full', 'the disk of the models directory or of the state is full', {
     cause: error,
     remedy: 'Free space on it; the download goes on by itself when there is room.',
     fields: { missingBytes: BLOCK_BYTES, freeBytes: 0 },
   });
+}
+
+function causesOf(error: unknown): string {
+  const { cause } = error instanceof Error ? error : {};
+  return `${messageOf(error)} ${messageOf(cause)}`;
 }

@@ -123,10 +123,17 @@ export class Installer {
     const { catalog, journal, log, partials } = this.#parts;
     const held = new Set(catalog.heldModels());
     for (const placing of await journal.all()) {
-      const target = join(this.#modelsDir, placing.path);
-      if (await isIt(target, placing.stamp)) {
-        await this.#finish(placing);
-        log.info({ path: placing.path }, 'installation that was interrupted is completed');
+      const { path } = placing;
+      try {
+        if (await isIt(join(this.#modelsDir, path), placing.stamp)) {
+          await this.#finish(placing);
+          log.info({ path }, 'installation that was interrupted is completed');
+        }
+      } catch (error) {
+        log.error(
+          { path, err: error },
+          'installation that was interrupted cannot be completed, the file is hashed again',
+        );
       }
       // Of a model of several files the notes stay until the last file, for `abandon`.
       if (!held.has(placing.id)) await journal.close(placing.id);

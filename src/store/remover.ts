@@ -76,9 +76,14 @@ export class Remover {
   /** Completes what a crash interrupted. Call before the first scan. */
   async repair(): Promise<void> {
     for (const [id, doomed] of await this.#notes.iterator().all()) {
-      this.#parts.log.info({ model: id }, 'removal that was interrupted is completed');
-      await Promise.all(doomed.map(({ path }) => this.#parts.catalog.removeFile(path)));
-      await this.#delete(id, doomed);
+      const { catalog, log } = this.#parts;
+      log.info({ model: id }, 'removal that was interrupted is completed');
+      await Promise.all(doomed.map(({ path }) => catalog.removeFile(path)));
+      try {
+        await this.#delete(id, doomed);
+      } catch (error) {
+        log.error({ model: id, err: error }, 'model cannot be removed, it is tried again at the next start');
+      }
     }
   }
 

@@ -35,6 +35,8 @@ export interface ScannerParts {
 /** Where not everything can be watched, this is how late a change may be seen. */
 const UNWATCHED_RESCAN_MS = 30_000;
 const STAT_BATCH = 64;
+/** Short, because a file that was deleted is announced until it is seen. */
+const GATHER_MS = 5;
 
 /**
  * Keeps the catalog true to the directory: by watching it, and by looking at all of it from time to time. Who looks like
@@ -123,9 +125,17 @@ export class Scanner implements AsyncDisposable {
    */
   async verify(paths: readonly string[], signal: AbortSignal): Promise<{ path: string; ok: boolean }[]> {
     const parts = { ...this.#parts, suspect: (path: string) => this.suspect(path) };
-    return Promise.all(
-      paths.map(async (path) => ({ path, ok: await verifyFile(this.#options.modelsDir, path, parts, signal) })),
-    );
+    const results = paths.map((path) => ({ path, ok: false }));
+    const queue = results.values();
+    const worker = async (): Promise<void> => {
+      for (const one of queue) {
+        one.ok = await verifyFile(this.#options.modelsDir, one.path, parts, signal);
+        // It may have gone since it was read.
+        this.#touch(one.path);
+      }
+    };
+    await Promise.all(Array.from({ length: this.#parts.hasher.workers }, worker));
+    return results;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,13 +158,15 @@ export class Scanner implements AsyncDisposable {
 
   async #changeLoop(signal: AbortSignal): Promise<void> {
     for (;;) {
-      for (const path of this.#touched) {
-        this.#touched.delete(path);
+      const touched = [...this.#touched];
+      this.#touched.clear();
+      for (const path of touched) {
         // One who is being written tells of every write; the settling shows what came of it.
         if (!isHidden(path) && !this.#hashing.has(path)) await this.#look(path, signal);
       }
       const restMs = this.#hashing.start(signal);
-      await this.#changeWake.wait(restMs, signal);
+      // A file that is being written tells of every write: one look at it stands for many.
+      if (await this.#changeWake.wait(restMs, signal)) await this.#parts.clock.sleep(GATHER_MS, signal);
     }
   }
 
@@ -244,7 +256,8 @@ export class Scanner implements AsyncDisposable {
     const { catalog } = this.#parts;
     const marked = directoryMarkedBy(path);
     if (marked !== undefined && !this.#folders.isMarked(marked)) {
-      // What lies beside it was of no interest until now.
+      // What lies beside it was of no interest until now. Marked first, lest a folder that cannot be listed be scanned for ever.
+      this.#folders.mark(marked);
       await this.#scan(marked, signal);
       return;
     }

@@ -80,14 +80,19 @@ export class Store implements AsyncDisposable {
     const modelsDir = await realpath(options.modelsDir);
     const { log, clock } = parts;
     const database = await Database.open(options.dataDir);
-    const catalog = await Catalog.open({ modelsDir }, { database, log, clock });
-    const partials = await PartialStore.open({ modelsDir }, { database, log });
-    const wants = await Wants.open({ database });
-    const store = new Store({ ...options, modelsDir }, parts, { database, catalog, partials, wants });
-    await store.remover.repair();
-    await store.installer.repair();
-    await catalog.sweepManifests(new Set(partials.list().map(({ manifest }) => manifest)));
-    return store;
+    try {
+      const catalog = await Catalog.open({ modelsDir }, { database, log, clock });
+      const partials = await PartialStore.open({ modelsDir }, { database, log });
+      const wants = await Wants.open({ database });
+      const store = new Store({ ...options, modelsDir }, parts, { database, catalog, partials, wants });
+      await store.remover.repair();
+      await store.installer.repair();
+      await catalog.sweepManifests(new Set(partials.list().map(({ manifest }) => manifest)));
+      return store;
+    } catch (error) {
+      await database[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   usage(): SpaceUsage {
