@@ -102,7 +102,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const unlisten = locator.onChange(onChange);
     try {
       await store.scanner.firstScan;
-      await this.#releaseHolds();
+      await this.#abandonUnwanted();
       while (!signal.aborted) {
         await this.#look(signal);
         await this.#wake.wait(LOOK_MS, signal);
@@ -111,7 +111,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       unlisten();
       store.wants.off('change', onChange);
       store.catalog.off('change', onChange);
-      await Promise.all([...this.#progress.values()].map(({ attempt }) => attempt?.ended));
+      await Promise.all([...this.#progress.values()].flatMap(({ attempt }) => attempt?.ended ?? []));
     }
   }
 
@@ -124,7 +124,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       attempt?.abort();
       await attempt?.ended;
       this.#progress.delete(name);
-      if (store.catalog.heldModels().includes(name)) await store.catalog.release(name);
+      if (store.installer.unfinished().includes(name)) await store.installer.abandon(name);
     }
     for (const want of wants) await this.#leaveForNewer(want);
     const busy = new Set([...this.#progress.values()].flatMap(({ attempt }) => attempt?.fetch.offer.id ?? []));
@@ -220,10 +220,10 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     );
   }
 
-  /** A crash left a model half in place that nobody wants any more: what is there may be seen again. */
-  async #releaseHolds(): Promise<void> {
-    const { catalog, wants } = this.#parts.store;
-    for (const id of catalog.heldModels()) if (wants.get(id) === undefined) await catalog.release(id);
+  /** A crash left a model half in place that nobody wants any more: what is there goes again. */
+  async #abandonUnwanted(): Promise<void> {
+    const { installer, wants } = this.#parts.store;
+    for (const id of installer.unfinished()) if (wants.get(id) === undefined) await installer.abandon(id);
   }
 
   #progressOf(name: string): Progress {

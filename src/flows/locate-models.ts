@@ -63,12 +63,10 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
 
   sources(blob: WantedBlob): SourceOpener[] {
     const { swarm, streams, plane } = this.#parts;
-    const peers = swarm.fleet
-      .providersOf(blob.sha256)
-      .map(({ peerId }) => {
-        const availability = swarm.haveMaps.watch(blob.sha256, peerId);
-        return new StreamSourceOpener({ peerId, availability }, { streams, plane });
-      });
+    const peers = swarm.fleet.providersOf(blob.sha256).map(({ peerId }) => {
+      const availability = swarm.haveMaps.watch(blob.sha256, peerId);
+      return new StreamSourceOpener({ peerId, availability }, { streams, plane });
+    });
     return [...peers, ...this.#originSources(blob)];
   }
 

@@ -153,7 +153,7 @@ export class ModelFetch {
       signal.throwIfAborted();
       // What was aborted because another failed is not what went wrong.
       const cause = failures.find((error) => !(error instanceof DOMException)) ?? failures[0];
-      if (cause !== undefined) throw cause;
+      if (cause !== undefined) throw cause instanceof Error ? cause : new Error(String(cause));
       return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     } finally {
       controller.abort();

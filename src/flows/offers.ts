@@ -90,7 +90,7 @@ export class Offers {
       ...(digest === undefined ? {} : { digest }),
       sizeBytes: like.files.reduce((sum, file) => sum + file.sizeBytes, 0),
       files: like.files,
-      ...('metadata' in like && like.metadata !== undefined ? { metadata: like.metadata } : {}),
+      ...('metadata' in like ? { metadata: like.metadata } : {}),
       peers: [],
       origins: [],
     };

@@ -30,10 +30,11 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
 const ROOT_FILES: Readonly<Record<string, readonly string[] | 'anything'>> = {
   'config.ts': ['util', 'config'],
   'daemon.ts': 'anything',
+  'daemon-parts.ts': 'anything',
   'main.ts': 'anything',
 };
 const CONFIG = /^config(\.ts$|\/)/;
-const MAY_READ_CONFIG = /^(daemon|main|config)\.ts$|^(cli|config)\//;
+const MAY_READ_CONFIG = /^(daemon|daemon-parts|main|config)\.ts$|^(cli|config)\//;
 const MAX_LINES = 320;
 
 const files = readSourceTree();

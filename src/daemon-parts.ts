@@ -1,0 +1,312 @@
+import { join } from 'node:path';
+import { multiaddr } from '@multiformats/multiaddr';
+import { collectDefaultMetrics } from 'prom-client';
+import { type Api, startApi } from './api/start-api.ts';
+import type { DaemonConfig } from './config.ts';
+import { loadBlake3 } from './content/blake3.ts';
+import { AnnounceModels } from './flows/announce-models.ts';
+import { detectCapabilities } from './flows/capabilities.ts';
+import { EventBus } from './flows/event-bus.ts';
+import { FetchWantedModels } from './flows/fetch-wanted-models.ts';
+import { Holdings } from './flows/holdings.ts';
+import { ModelLocator } from './flows/locate-models.ts';
+import { ModelViews } from './flows/model-views.ts';
+import { NodeFacade } from './flows/node-facade.ts';
+import { OriginLists } from './flows/origin-lists.ts';
+import { linkOrchestrators } from './flows/report-models.ts';
+import { tellPeers, tellTransfers } from './flows/tell-events.ts';
+import { Store } from './store/store.ts';
+import { loadOrCreateFleetKey } from './swarm/fleet-key.ts';
+import { loadOrCreateIdentity } from './swarm/identity.ts';
+import { Swarm } from './swarm/swarm.ts';
+import { RateLimiter } from './transfer/bandwidth.ts';
+import { BlameLedger } from './transfer/blame.ts';
+import { DataPlane } from './transfer/data-plane.ts';
+import { DownloadQueue } from './transfer/download-queue.ts';
+import { openOrigin } from './transfer/open-origin.ts';
+import { OriginCopy } from './transfer/origin-copy.ts';
+import { PieceServer } from './transfer/piece-server.ts';
+import { PieceStreams } from './transfer/piece-streams.ts';
+import { PIECE_PROTOCOL } from './transfer/piece-wire.ts';
+import { TransferMetrics } from './transfer/transfer-metrics.ts';
+import { systemClock } from './util/clock.ts';
+import { messageOf, ShoalError } from './util/errors.ts';
+import { formatHostPort, type HostPort } from './util/host-port.ts';
+import type { Lifecycle } from './util/lifecycle.ts';
+import type { Log } from './util/log.ts';
+import { Metrics } from './util/metrics.ts';
+import { systemRandom } from './util/random.ts';
+import type { SystemdNotifier } from './util/systemd.ts';
+import { version } from './util/version.ts';
+import { Vitals } from './util/vitals.ts';
+import { workersFor } from './util/workers.ts';
+
+/** Blobs that are fetched at a time: two of bulk keep a link busy, small ones pass them by. */
+const QUEUE = { maxBulk: 2, maxSmall: 4, maxIdle: 16 };
+const STREAMS_PER_PEER = 4;
+const FREE_SPACE_PERIOD_MS = 15_000;
+const PULSE_MS = 1_000;
+/** A loop that gives no sign for so long hangs. */
+const PULSE_WITHIN_MS = 20_000;
+export interface Ground {
+  readonly lifecycle: Lifecycle;
+  readonly log: Log;
+  readonly systemd: SystemdNotifier;
+}
+
+/** Makes every part, in the order in which they need each other; the lifecycle closes them in reverse. */
+export async function startParts(
+  config: DaemonConfig,
+  { lifecycle, log, systemd }: Ground,
+): Promise<{ plane: DataPlane }> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const { signal } = lifecycle;
+  const metrics = new Metrics();
+  collectDefaultMetrics({ register: metrics.registry });
+  const vitals = new Vitals({ clock });
+  const blake3 = await loadBlake3(config.blake3);
+  if (blake3.kind === 'wasm') log.warn({ engine: 'wasm' }, 'BLAKE3 is computed by WebAssembly, several times slower');
+  const workers = workersFor(config.workers);
+
+  const { modelsDir, dataDir, settleMs, rescanMs, cacheMaxBytes } = config;
+  const budget = cacheMaxBytes === undefined ? {} : { cacheMaxBytes };
+  const store = lifecycle.own(
+    'store',
+    await Store.open(
+      { modelsDir, dataDir, settleMs, rescanMs, hashWorkers: workers.hash, ...budget },
+      { log, metrics, clock },
+    ),
+  );
+  const plane = lifecycle.own('data plane', new DataPlane({ workers: workers.data, blake3: blake3.kind }, { log }));
+
+  const fleetKey = await loadOrCreateFleetKey(config.fleetKeyFile);
+  if (fleetKey.created) {
+    const remedy = `Copy ${config.fleetKeyFile} to the nodes that shall join, and start them with --fleet-key FILE.`;
+    log.warn({ file: config.fleetKeyFile, remedy }, 'no fleet key was there, a new one was made');
+  }
+  const swarm = lifecycle.own(
+    'swarm',
+    await listening(config.listen, async () =>
+      Swarm.start(
+        {
+          privateKey: await loadOrCreateIdentity(join(dataDir, 'identity.key')),
+          fleetKey: fleetKey.key,
+          name: config.name,
+          listen: [multiaddrOf(config.listen)],
+          bootstrap: config.bootstrap.map((address) => multiaddr(address)),
+          mdns: config.mdns,
+        },
+        { log, metrics, clock, random },
+      ),
+    ),
+  );
+
+  const events = new EventBus({ log });
+  const holdings = new Holdings({ catalog: store.catalog });
+  const blame = new BlameLedger({ clock, log, metrics });
+  const limiter = (bytesPerSecond = Infinity): RateLimiter => new RateLimiter({ bytesPerSecond }, { clock });
+  const server = lifecycle.own(
+    'piece server',
+    new PieceServer({
+      plane,
+      metrics,
+      log,
+      limiter: limiter(config.upLimit),
+      locate: (sha256) => holdings.locate(sha256),
+      onChanged: ({ sha256 }) => {
+        const located = store.catalog.locateBlob(sha256);
+        if (located !== undefined) store.scanner.suspect(located.relativePath);
+      },
+    }),
+  );
+  await swarm.handle(PIECE_PROTOCOL, (stream, peerId) => server.handle(stream, peerId), {
+    maxInboundStreams: STREAMS_PER_PEER,
+  });
+  await swarm.haveMaps.serve((sha256) => holdings.haveMap(sha256));
+  await swarm.manifests.serve((cid) => store.catalog.manifestBytes(cid));
+
+  const streams = lifecycle.own(
+    'piece streams',
+    new PieceStreams({
+      open: (peerId, until) => swarm.openStream(peerId, PIECE_PROTOCOL, until),
+      pool: plane.pool,
+    }),
+  );
+  const origins = new OriginLists({
+    origins: config.origins.map((url) => openOrigin(url, { plane, blake3 })),
+    clock,
+    log,
+  });
+  const locator = new ModelLocator({ swarm, origins, streams, plane, log });
+  const nameOf = (peerId: string): string | undefined => swarm.fleet.node(peerId)?.name;
+  const wanted = new FetchWantedModels({
+    store,
+    locator,
+    clock,
+    log,
+    fetch: {
+      store,
+      plane,
+      locator,
+      holdings,
+      clock,
+      log,
+      nameOf,
+      queue: new DownloadQueue(QUEUE),
+      copies: new OriginCopy({ partials: store.partials, blake3 }),
+      mount: (offer) => locator.mount(offer),
+      download: {
+        clock,
+        random,
+        log,
+        blame,
+        metrics: new TransferMetrics(metrics),
+        budget: { bytes: 0 },
+        limiters: { down: limiter(config.downLimit), origin: limiter(config.originLimit) },
+      },
+      onPiece: (sha256, index) => swarm.haveMaps.announce(sha256, index),
+      onHoldings: (sha256) => {
+        swarm.haveMaps.changed(sha256);
+        announce.holdingsChanged();
+      },
+    },
+  });
+
+  let isReady = false;
+  const apiAddress: { now: HostPort } = { now: config.api };
+  const orchestrators = linkOrchestrators(config, {
+    capabilities: await detectCapabilities(log),
+    peerId: swarm.peerId,
+    api: () => apiAddress.now,
+    ready: () => isReady,
+    catalog: store.catalog,
+    wanted,
+    clock,
+    random,
+    log,
+    metrics,
+  });
+  const announce = new AnnounceModels({ catalog: store.catalog, holdings, swarm, orchestrators, events });
+  const facade = new NodeFacade(
+    {
+      name: config.name,
+      version,
+      modelsDir,
+      ...budget,
+      blake3: blake3.kind,
+      doctor: {
+        modelsDir,
+        dataDir,
+        fleetKeyFile: config.fleetKeyFile,
+        fleetKeyCreated: fleetKey.created,
+        joinsOthers: config.mdns || config.bootstrap.length > 0,
+        blake3: blake3.kind,
+      },
+    },
+    {
+      store,
+      swarm,
+      server,
+      blame,
+      locator,
+      wanted,
+      origins,
+      orchestrators,
+      views: new ModelViews({ store, locator, wanted, selfName: config.name, nameOf: (id) => nameOf(id) ?? id }),
+      events,
+      metrics,
+      clock,
+      listeners: () => [
+        { name: 'api', ...apiAddress.now },
+        ...swarm.multiaddrs().map((address) => ({ name: 'libp2p', ...hostPortOf(address) })),
+      ],
+      api: () => `http://${formatHostPort(apiAddress.now)}`,
+      ready: () => isReady,
+    },
+  );
+  gauges(metrics, facade, store);
+
+  const api: Api = lifecycle.own(
+    'api',
+    await startApi(
+      { ...config.api, version, ...(config.apiToken === undefined ? {} : { token: config.apiToken }) },
+      { service: facade, log },
+    ),
+  );
+  apiAddress.now = api.address;
+  swarm.gossip.setMeta({ api: api.url });
+
+  const pulse = vitals.watch('control', PULSE_WITHIN_MS);
+  lifecycle.run('scanner', (until) => store.scanner.run(until));
+  lifecycle.run('swarm', (until) => swarm.run(until));
+  lifecycle.run('origins', (until) => origins.run(until));
+  lifecycle.run('wanted models', (until) => wanted.run(until));
+  lifecycle.run('events', (until) => tellTransfers({ wanted, events, clock }, until));
+  lifecycle.run('free space', async (until) => {
+    while (!until.aborted) {
+      swarm.gossip.setFreeBytes((await store.space.disk()).freeBytes);
+      await clock.sleep(FREE_SPACE_PERIOD_MS, until);
+    }
+  });
+  lifecycle.run('pulse', async (until) => {
+    while (!until.aborted) {
+      await store.space.disk();
+      pulse.beat();
+      await clock.sleep(PULSE_MS, until);
+    }
+  });
+  tellPeers({ swarm, blame, origins, events, nameOf });
+  lifecycle.run('reports', async (until) => {
+    await store.scanner.firstScan;
+    isReady = true;
+    announce.holdingsChanged();
+    log.info({ models: store.catalog.models().length, settling: store.scanner.pending }, 'models directory scanned');
+    await Promise.all(orchestrators.map((link) => link.run(until)));
+  });
+  lifecycle.run('watchdog', (until) =>
+    systemd.watchdog(() => {
+      vitals.assertAlive();
+      return Promise.resolve();
+    }, until),
+  );
+  log.info({ api: api.url, listen: swarm.multiaddrs(), peerId: swarm.peerId, modelsDir, version }, 'ready');
+  await systemd.ready();
+  signal.addEventListener('abort', () => pulse.end(), { once: true });
+  return { plane };
+}
+
+function gauges(metrics: Metrics, facade: NodeFacade, store: Store): void {
+  const models = metrics.gauge('shoal_models', 'Models by state', ['state']);
+  const disk = metrics.gauge('shoal_disk_bytes', 'Disk of the models directory', ['kind']);
+  metrics.onCollect(async () => {
+    for (const [state, count] of Object.entries(facade.modelCounts())) models.set({ state }, count);
+    const { totalBytes, freeBytes } = await store.space.disk();
+    disk.set({ kind: 'total' }, totalBytes);
+    disk.set({ kind: 'free' }, freeBytes);
+    disk.set({ kind: 'reserved' }, store.space.reservedBytes);
+  });
+}
+
+/** @throws ShoalError `conflict` for an address that is taken */
+async function listening<T>(address: HostPort, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof ShoalError) throw error;
+    throw new ShoalError('conflict', `cannot listen on ${formatHostPort(address)}: ${messageOf(error)}`, {
+      cause: error,
+      remedy: 'Another program uses the port, perhaps another shoal: choose one with --listen, or port 0 for any.',
+    });
+  }
+}
+
+function multiaddrOf({ host, port }: HostPort): ReturnType<typeof multiaddr> {
+  const family = host.includes(':') ? 'ip6' : /^\d+\.\d+\.\d+\.\d+$/.test(host) ? 'ip4' : 'dns';
+  return multiaddr(`/${family}/${host}/tcp/${port}`);
+}
+
+function hostPortOf(address: string): HostPort {
+  const [, , host = '', , port = '0'] = address.split('/');
+  return { host, port: Number(port) };
+}
