@@ -6,7 +6,7 @@ import type { OriginCopy } from '../transfer/origin-copy.ts';
 import { RateMeter } from '../transfer/pace.ts';
 import type { Clock } from '../util/clock.ts';
 import { childController } from '../util/deadline.ts';
-import { ShoalError } from '../util/errors.ts';
+import { messageOf, ShoalError } from '../util/errors.ts';
 import { BlobFetch, type BlobFetchParts } from './blob-fetch.ts';
 import type { Offer, OfferedFile } from './offers.ts';
 import { problemView } from './problems.ts';
@@ -153,7 +153,7 @@ export class ModelFetch {
       signal.throwIfAborted();
       // What was aborted because another failed is not what went wrong.
       const cause = failures.find((error) => !(error instanceof DOMException)) ?? failures[0];
-      if (cause !== undefined) throw cause instanceof Error ? cause : new Error(String(cause));
+      if (cause !== undefined) throw cause instanceof Error ? cause : new Error(messageOf(cause));
       return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     } finally {
       controller.abort();
