@@ -138,7 +138,7 @@ export async function startParts(
     clock,
     log,
   });
-  const locator = new ModelLocator({ swarm, origins, streams, plane, log });
+  const locator = new ModelLocator({ swarm, origins, streams, plane, blame, log });
   const nameOf = (peerId: string): string | undefined => swarm.fleet.node(peerId)?.name;
   const wanted = new FetchWantedModels({
     store,

@@ -10,7 +10,7 @@ import type { DownloadProgress, DownloadState } from '../transfer/download-progr
 import type { DownloadQueue, Turn } from '../transfer/download-queue.ts';
 import { type BlobTarget, type SourceOpener, sourceKey } from '../transfer/piece-source.ts';
 import { childController } from '../util/deadline.ts';
-import { ShoalError } from '../util/errors.ts';
+import { codeOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { Wake } from '../util/wake.ts';
 import type { Holdings } from './holdings.ts';
@@ -28,6 +28,8 @@ export interface Locator {
   sources(blob: WantedBlob): SourceOpener[];
   /** Checked against its CID. @throws ShoalError `not-found` when nobody gives it now */
   manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array>;
+  /** The blob's manifest is proved to be a lie: it is not tried again, and whoever claimed to have the whole is blamed. */
+  refute(blob: WantedBlob): void;
   /** Calls back when sources may have come or gone; returns how to end that. */
   onChange(listener: () => void): () => void;
 }
@@ -101,7 +103,7 @@ export class BlobFetch {
     this.#phase = 'fetching';
     await this.#fetchPieces(target, { partial, have, turn, reservation }, signal);
     this.#phase = 'verifying';
-    await this.#verify(partial, signal);
+    await this.#verify(target, partial, signal);
     this.#phase = 'done';
     return partial;
   }
@@ -171,27 +173,45 @@ export class BlobFetch {
     const { manifest: cid, sha256, sizeBytes } = this.blob;
     const kept = await store.catalog.manifestBytes(cid);
     const bytes = kept ?? (await locator.manifest(this.blob, signal));
-    const manifest = decodeManifest(bytes);
-    if (manifest.sha256 !== sha256 || manifest.sizeBytes !== sizeBytes) {
+    const manifest = this.#honest(bytes);
+    if (manifest?.sha256 !== sha256 || manifest.sizeBytes !== sizeBytes) {
+      locator.refute(this.blob);
       throw new ShoalError('verification-failed', `the manifest of ${this.blob.path} is that of another file`);
     }
     if (kept === undefined) await store.catalog.putManifest(bytes);
     return manifest;
   }
 
+  /** Its CID has proved the bytes: what cannot be read now never can. */
+  #honest(bytes: Uint8Array): Manifest | undefined {
+    try {
+      return decodeManifest(bytes);
+    } catch (error) {
+      if (codeOf(error) === 'invalid') return undefined;
+      throw error;
+    }
+  }
+
   /** The pieces fit the manifest; that the manifest was honest shows only now. */
-  async #verify(partial: Partial, signal: AbortSignal): Promise<void> {
-    const { store, plane, log } = this.#parts;
+  async #verify(target: BlobTarget, partial: Partial, signal: AbortSignal): Promise<void> {
+    const { store, plane, locator, log } = this.#parts;
+    const { path, manifest } = this.blob;
     const { sha256 } = await plane.sha256(partial.path, {}, signal);
     if (sha256 === partial.sha256) return;
-    log.error(
-      { path: this.blob.path, promised: partial.sha256, found: sha256, manifest: partial.manifest },
-      'manifest was a lie, all of it is thrown away',
-    );
+    const fields = { path, promised: partial.sha256, found: sha256, manifest };
+    // A disk that gives back other bytes than were written must not make liars of those who sent them.
+    if (!(await plane.recheck(target, signal)).complete) {
+      log.error(fields, 'pieces that were right are wrong on the disk, they are fetched again');
+      throw new ShoalError('verification-failed', `${path} came back from the disk with other bytes`, {
+        remedy: 'Check the disk and the memory of this node: it was written rightly.',
+      });
+    }
+    log.error(fields, 'manifest was a lie, all of it is thrown away');
+    locator.refute(this.blob);
     await store.partials.discard(partial.sha256);
-    throw new ShoalError('verification-failed', `${this.blob.path} does not have the sha256 that was promised`, {
+    throw new ShoalError('verification-failed', `${path} does not have the sha256 that was promised`, {
       remedy: 'Somebody announces it with a wrong manifest: remove it on that node, or publish the origin again.',
-      fields: { manifest: partial.manifest },
+      fields: { manifest },
     });
   }
 }

@@ -24,6 +24,8 @@ interface Attempt {
   readonly fetch: ModelFetch;
   readonly abort: () => void;
   readonly ended: Promise<void>;
+  /** Monotonic time since which nothing moves. */
+  stalledSinceMs: number | undefined;
 }
 
 /** What is known of a want beside the want itself. */
@@ -40,6 +42,8 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Space comes when somebody deletes something: worth a look often. */
 const NO_SPACE_RETRY_MS = 2_000;
+/** Stalled for so long, it is tried with another manifest where there is one: a liar may hold back what only he has. */
+const TRY_ANOTHER_MS = 10_000;
 const FINISHED_KEPT = 200;
 const FINISHED_KEPT_MS = 10 * 60_000;
 
@@ -134,10 +138,15 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
         progress.problem = undefined;
         continue;
       }
-      if (progress.attempt !== undefined || this.#parts.clock.monotonic() < progress.notBeforeMs) continue;
-      const offer = this.#parts.locator.offers.find(want.name, want.digest);
+      if (progress.attempt !== undefined) {
+        this.#leaveIfStalled(want, progress.attempt);
+        continue;
+      }
+      if (this.#parts.clock.monotonic() < progress.notBeforeMs) continue;
+      const { offers } = this.#parts.locator;
+      const offer = offers.find(want.name, want.digest);
       if (offer === undefined) {
-        progress.problem = nobodyHas(want);
+        progress.problem = offers.isRefuted(want.name, want.digest) ? onlyLies(want) : nobodyHas(want);
       } else if (!busy.has(offer.id)) {
         busy.add(offer.id);
         this.#start(want, offer, progress, signal);
@@ -161,6 +170,20 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     await attempt.ended;
     const kept = new Set(newer.files.map(({ sha256 }) => sha256));
     for (const { sha256 } of files) if (sha256 !== undefined && !kept.has(sha256)) await store.partials.discard(sha256);
+  }
+
+  /** Who announces a true sha256 with a manifest of his own must not hold up those who announce the right one. */
+  #leaveIfStalled({ name }: Want, attempt: Attempt): void {
+    const { clock, locator, log } = this.#parts;
+    const nowMs = clock.monotonic();
+    if (attempt.fetch.view().state !== 'stalled') attempt.stalledSinceMs = undefined;
+    else attempt.stalledSinceMs ??= nowMs;
+    const { offer } = attempt.fetch;
+    if (nowMs - (attempt.stalledSinceMs ?? nowMs) < TRY_ANOTHER_MS) return;
+    if (!locator.offers.hasOther(name, offer)) return;
+    log.warn({ model: offer.id, peers: offer.peers }, 'fetch stalled, tried with another manifest');
+    locator.failed(offer);
+    attempt.abort();
   }
 
   #isHere(want: Want): boolean {
@@ -199,13 +222,15 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       fetch,
       abort: () => controller.abort(new DOMException('not wanted any more', 'AbortError')),
       ended: work(),
+      stalledSinceMs: undefined,
     };
     this.emit('transfer', fetch.view());
   }
 
   #failed(offer: Offer, progress: Progress, error: unknown): void {
-    const { clock, log } = this.#parts;
+    const { clock, locator, log } = this.#parts;
     const before = progress.problem;
+    locator.failed(offer);
     progress.problem =
       error instanceof ShoalError ? error : new ShoalError('internal', messageOf(error), { cause: error });
     progress.failures += 1;
@@ -238,6 +263,12 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const oldestMs = this.#parts.clock.monotonic() - FINISHED_KEPT_MS;
     this.#finished = this.#finished.filter(({ atMs }) => atMs >= oldestMs).slice(-FINISHED_KEPT);
   }
+}
+
+function onlyLies({ name }: Want): ShoalError {
+  return new ShoalError('verification-failed', `what is offered as ${name} does not have the sha256 that it promises`, {
+    remedy: 'It is fetched as soon as somebody offers it rightly. See "shoal peers": who announced it is blamed there.',
+  });
 }
 
 function nobodyHas(want: Want): ShoalError {

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Swarm } from '../swarm/swarm.ts';
+import type { BlameLedger } from '../transfer/blame.ts';
 import type { DataPlane } from '../transfer/data-plane.ts';
 import { FileOrigin } from '../transfer/file-origin.ts';
 import type { Origin } from '../transfer/origin.ts';
@@ -10,7 +11,8 @@ import { withDeadline } from '../util/deadline.ts';
 import { messageOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Locator, WantedBlob } from './blob-fetch.ts';
-import { type Offer, Offers } from './offers.ts';
+import { OfferDoubts } from './offer-doubts.ts';
+import { type Offer, Offers, type OfferTrust } from './offers.ts';
 import type { OriginLists } from './origin-lists.ts';
 
 export interface ModelLocatorParts {
@@ -18,6 +20,7 @@ export interface ModelLocatorParts {
   readonly origins: OriginLists;
   readonly streams: PieceStreams;
   readonly plane: DataPlane;
+  readonly blame: BlameLedger;
   readonly log: Log;
 }
 
@@ -26,6 +29,7 @@ const MANIFEST_DEADLINE_MS = 5_000;
 /** Where models are, by what nodes announce and origins list. */
 export class ModelLocator extends EventEmitter<{ change: [] }> implements Locator {
   readonly #parts: ModelLocatorParts;
+  readonly #doubts = new OfferDoubts();
   #offers: Offers | undefined;
 
   constructor(parts: ModelLocatorParts) {
@@ -43,8 +47,31 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
 
   get offers(): Offers {
     const { swarm, origins } = this.#parts;
-    this.#offers ??= new Offers(swarm.fleet.models().values(), origins.offers());
+    this.#offers ??= new Offers(swarm.fleet.models().values(), origins.offers(), this.#trust);
     return this.#offers;
+  }
+
+  readonly #trust: OfferTrust = {
+    isRefuted: (files) => this.#doubts.isRefuted(files),
+    lastFailureOf: (files) => this.#doubts.lastFailureOf(files),
+    isBlamed: (peerId) => !this.#parts.blame.isAllowed({ kind: 'peer', id: peerId }),
+  };
+
+  /** An attempt at it came to nothing: where there are other manifests for the same, they are tried before it. */
+  failed(offer: Offer): void {
+    this.#doubts.failed(offer.files);
+  }
+
+  refute({ sha256, manifest }: WantedBlob): void {
+    const { swarm, blame } = this.#parts;
+    this.#doubts.refute(manifest);
+    // Who holds only a part of it cannot have known.
+    const liars = swarm.fleet.providersOf(sha256, manifest).filter(({ complete }) => complete);
+    const detail = `announced a false manifest: ${manifest}`;
+    for (const { peerId } of liars) {
+      blame.strike({ kind: 'peer', id: peerId }, { reason: 'source-lied', sha256, piece: undefined, detail });
+    }
+    this.emit('change');
   }
 
   /** A mounted origin that lists the model, for what nobody has hashed. */
@@ -63,7 +90,7 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
 
   sources(blob: WantedBlob): SourceOpener[] {
     const { swarm, streams, plane } = this.#parts;
-    const peers = swarm.fleet.providersOf(blob.sha256).map(({ peerId }) => {
+    const peers = swarm.fleet.providersOf(blob.sha256, blob.manifest).map(({ peerId }) => {
       const availability = swarm.haveMaps.watch(blob.sha256, peerId);
       return new StreamSourceOpener({ peerId, availability }, { streams, plane });
     });
@@ -73,7 +100,7 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
   async manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array> {
     const { swarm, origins, log } = this.#parts;
     const attempts = [
-      ...swarm.fleet.providersOf(blob.sha256).map(({ peerId }) => ({
+      ...swarm.fleet.providersOf(blob.sha256, blob.manifest).map(({ peerId }) => ({
         from: peerId,
         fetch: (deadline: AbortSignal) => swarm.manifests.fetch(peerId, blob.manifest, deadline),
       })),
@@ -103,9 +130,11 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
       const origin = origins.origin(url);
       if (origin === undefined) return [];
       for (const { files } of models) {
-        for (const { path, sha256, sizeBytes } of files) {
+        for (const { path, sha256, sizeBytes, manifest } of files) {
           const fits =
-            sha256 === undefined ? path === blob.path && sizeBytes === blob.sizeBytes : sha256 === blob.sha256;
+            sha256 === undefined
+              ? path === blob.path && sizeBytes === blob.sizeBytes
+              : sha256 === blob.sha256 && manifest === blob.manifest;
           if (fits) return [openerOf(origin, path)];
         }
       }

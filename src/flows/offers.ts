@@ -1,7 +1,7 @@
 import type { Model } from '../content/model.ts';
 import type { OriginModel } from '../transfer/origin.ts';
 
-/** Something that could be fetched: one model as some nodes and origins describe it alike. */
+/** Something that could be fetched: one model as some nodes and origins describe it alike, manifests included. */
 export interface Offer {
   readonly id: string;
   readonly aliases: readonly string[];
@@ -31,12 +31,33 @@ export interface OriginOffers {
   readonly models: Iterable<OriginModel>;
 }
 
-/** All that nodes and origins offer, by id, and the names that lead there. */
+/** What is known against offers; asked anew for every choice. */
+export interface OfferTrust {
+  /** Proved to be a lie: never chosen. */
+  isRefuted(files: readonly OfferedFile[]): boolean;
+  /** Grows with the time of its last vain attempt; 0 when there was none. */
+  lastFailureOf(files: readonly OfferedFile[]): number;
+  isBlamed(peerId: string): boolean;
+}
+
+const NOTHING_KNOWN: OfferTrust = { isRefuted: () => false, lastFailureOf: () => 0, isBlamed: () => false };
+
+/**
+ * All that nodes and origins offer, by id, and the names that lead there. One digest may be offered with several
+ * manifests, of which at most one is honest: each is an offer of its own, so that no piece of an honest node is held
+ * against the manifest of another.
+ */
 export class Offers {
   readonly #byId = new Map<string, OpenOffer[]>();
   readonly #idsByAlias = new Map<string, Set<string>>();
+  readonly #trust: OfferTrust;
 
-  constructor(peers: Iterable<readonly PeerOffer[]>, origins: Iterable<OriginOffers>) {
+  constructor(
+    peers: Iterable<readonly PeerOffer[]>,
+    origins: Iterable<OriginOffers>,
+    trust: OfferTrust = NOTHING_KNOWN,
+  ) {
+    this.#trust = trust;
     for (const offers of peers) {
       for (const { peerId, model } of offers) this.#offer(model.id, model.digest, model).peers.push(peerId);
     }
@@ -44,7 +65,11 @@ export class Offers {
     for (const { url, models } of origins) {
       for (const model of models) {
         if (model.digest === undefined) unhashed.push({ url, model });
-        else this.#offer(model.id, model.digest, model).origins.push(url);
+        else {
+          const offer = this.#offer(model.id, model.digest, model);
+          offer.origins.push(url);
+          offer.published = true;
+        }
       }
     }
     for (const { url, model } of unhashed) {
@@ -58,7 +83,7 @@ export class Offers {
   /** Every id once, as its best offer. */
   *[Symbol.iterator](): IterableIterator<Offer> {
     for (const offers of this.#byId.values()) {
-      const best = offers.toSorted(better)[0];
+      const best = this.#best(offers);
       if (best !== undefined) yield best;
     }
   }
@@ -68,10 +93,47 @@ export class Offers {
    * most, then the number of nodes that have it.
    */
   find(idOrAlias: string, digest?: string): Offer | undefined {
+    return this.#best(this.#candidates(idOrAlias, digest));
+  }
+
+  /** The same bytes by their digest are offered with other manifests, too. */
+  hasOther(idOrAlias: string, { digest, files }: Offer): boolean {
+    return this.#candidates(idOrAlias, digest).some(
+      (offer) => !sameFiles(offer.files, files) && !this.#trust.isRefuted(offer.files),
+    );
+  }
+
+  /** It is offered, but only by liars. */
+  isRefuted(idOrAlias: string, digest?: string): boolean {
+    const candidates = this.#candidates(idOrAlias, digest);
+    return candidates.length > 0 && candidates.every(({ files }) => this.#trust.isRefuted(files));
+  }
+
+  #candidates(idOrAlias: string, digest: string | undefined): OpenOffer[] {
     const ids = this.#byId.has(idOrAlias) ? [idOrAlias] : [...(this.#idsByAlias.get(idOrAlias) ?? [])];
     const candidates = ids.flatMap((id) => this.#byId.get(id) ?? []);
-    const fitting = digest === undefined ? candidates : candidates.filter((offer) => offer.digest === digest);
-    return fitting.toSorted(better)[0];
+    return digest === undefined ? candidates : candidates.filter((offer) => offer.digest === digest);
+  }
+
+  /** First which model, then with which manifests. */
+  #best(candidates: readonly OpenOffer[]): Offer | undefined {
+    if (candidates.length <= 1) return candidates.find(({ files }) => !this.#trust.isRefuted(files));
+    const models = new Map<string, OpenOffer[]>();
+    for (const offer of candidates) {
+      if (this.#trust.isRefuted(offer.files)) continue;
+      const key = `${offer.digest ?? ''} ${offer.id}`;
+      const variants = models.get(key);
+      if (variants === undefined) models.set(key, [offer]);
+      else variants.push(offer);
+    }
+    const [best] = [...models.values()].sort(betterModel);
+    const variants = best?.map((offer) => ({ offer, trust: this.#trustIn(offer) })) ?? [];
+    return variants.sort(betterVariant)[0]?.offer;
+  }
+
+  #trustIn({ files, peers, published }: OpenOffer): { lastFailure: number; blamed: boolean } {
+    const blamed = !published && peers.length > 0 && peers.every((peerId) => this.#trust.isBlamed(peerId));
+    return { lastFailure: this.#trust.lastFailureOf(files), blamed };
   }
 
   #offer(id: string, digest: string | undefined, like: Model | OriginModel): OpenOffer {
@@ -82,7 +144,7 @@ export class Offers {
       if (ids === undefined) this.#idsByAlias.set(alias, new Set([id]));
       else ids.add(id);
     }
-    const found = offers.find((offer) => offer.digest === digest);
+    const found = offers.find((offer) => offer.digest === digest && sameFiles(offer.files, like.files));
     if (found !== undefined) return found;
     const made: OpenOffer = {
       id,
@@ -93,22 +155,57 @@ export class Offers {
       ...('metadata' in like ? { metadata: like.metadata } : {}),
       peers: [],
       origins: [],
+      published: false,
     };
     offers.push(made);
     return made;
   }
 }
 
-type OpenOffer = Offer & { readonly peers: string[]; readonly origins: string[] };
+type OpenOffer = Offer & {
+  readonly peers: string[];
+  readonly origins: string[];
+  /** An origin names these very manifests; one that nobody has hashed vouches for none. */
+  published: boolean;
+};
+
+interface Variant {
+  readonly offer: OpenOffer;
+  readonly trust: { readonly lastFailure: number; readonly blamed: boolean };
+}
 
 /** Hashed before unhashed, origins before peers, many nodes before few; the digest decides what is left, alike everywhere. */
-function better(a: Offer, b: Offer): number {
+function betterModel(as: readonly OpenOffer[], bs: readonly OpenOffer[]): number {
+  const [a] = as;
+  const [b] = bs;
+  if (a === undefined || b === undefined) return 0;
+  const fromOrigin = (offers: readonly OpenOffer[]): number => Number(offers.some(({ origins }) => origins.length > 0));
+  const nodes = (offers: readonly OpenOffer[]): number => offers.reduce((sum, { peers }) => sum + peers.length, 0);
   return (
     Number(b.digest !== undefined) - Number(a.digest !== undefined) ||
-    Number(b.origins.length > 0) - Number(a.origins.length > 0) ||
-    b.peers.length - a.peers.length ||
+    fromOrigin(bs) - fromOrigin(as) ||
+    nodes(bs) - nodes(as) ||
     (a.digest ?? '').localeCompare(b.digest ?? '') ||
     a.id.localeCompare(b.id)
+  );
+}
+
+/** Nobody known as a liar, what has not failed before what has, then as above: every way gets its turn. */
+function betterVariant(a: Variant, b: Variant): number {
+  return (
+    Number(a.trust.blamed) - Number(b.trust.blamed) ||
+    a.trust.lastFailure - b.trust.lastFailure ||
+    Number(b.offer.published) - Number(a.offer.published) ||
+    b.offer.peers.length - a.offer.peers.length ||
+    (a.offer.files[0]?.manifest ?? '').localeCompare(b.offer.files[0]?.manifest ?? '')
+  );
+}
+
+function sameFiles(a: readonly OfferedFile[], b: readonly OfferedFile[]): boolean {
+  if (a === b) return true;
+  return (
+    a.length === b.length &&
+    a.every(({ manifest, sizeBytes }, at) => manifest === b[at]?.manifest && sizeBytes === b[at]?.sizeBytes)
   );
 }
 

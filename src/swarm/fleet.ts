@@ -80,9 +80,11 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     return this.#nodes.get(peerId);
   }
 
-  providersOf(sha256: Sha256): Provider[] {
+  /** Who holds a blob; with `manifest` only those who describe it by that one. */
+  providersOf(sha256: Sha256, manifest?: string): Provider[] {
     const providers = new Map<string, boolean>();
     for (const { entry, holders } of this.#index.withBlob(sha256)) {
+      if (manifest !== undefined && !describes(entry, sha256, manifest)) continue;
       const complete = entry.content.kind === 'model';
       for (const peerId of holders) providers.set(peerId, complete || (providers.get(peerId) ?? false));
     }
@@ -234,6 +236,11 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
 
 function byName(a: FleetNode, b: FleetNode): number {
   return a.name.localeCompare(b.name) || (a.peerId < b.peerId ? -1 : 1);
+}
+
+function describes({ content }: RecordEntry, sha256: Sha256, manifest: string): boolean {
+  if (content.kind === 'partial') return content.partial.manifest === manifest;
+  return content.model.files.some((file) => file.sha256 === sha256 && file.manifest === manifest);
 }
 
 function tooLarge(peerId: string): ShoalError {
