@@ -164,11 +164,14 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
   }
 
   #fill(nowMs: number, grants: AbortSignal): void {
+    // A peer that only ever asks for patience must not keep us from the origin.
+    const refusing = [...this.#sessions.values()].filter(({ id, isRefusing }) => id.kind === 'peer' && isRefusing);
+    const held = (index: number): number => refusing.filter(({ availability }) => availability?.has(index)).length;
     const state = {
       pieceCount: this.#geometry.pieceCount,
       have: this.have,
       inFlight: this.#inFlight,
-      copies: (index: number) => this.#rarity.copies(index),
+      copies: (index: number) => this.#rarity.copies(index) - held(index),
       originPolicy: this.#originPolicy,
     };
     while (this.#grants.down.ready(grants)) {

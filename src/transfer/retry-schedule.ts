@@ -28,6 +28,11 @@ export class RetrySchedule {
     return this.#busyUntilMs;
   }
 
+  /** Turned away more than once in a row: who is busy for a moment only is not worth going to others for. */
+  get refusing(): boolean {
+    return this.#busyAnswers > 1;
+  }
+
   /** It has failed and not delivered since: one piece at a time is risked. */
   get probing(): boolean {
     return this.#probing;

@@ -84,6 +84,11 @@ export class SourceSession implements HeardSession {
     }
   }
 
+  /** It is open and gives nothing: what it holds is not to be counted on. */
+  get isRefusing(): boolean {
+    return this.#state.kind === 'open' && this.#retry.refusing;
+  }
+
   /** It may soon turn out to have what is missing. */
   isPromising(nowMs: number): boolean {
     return this.#state.kind === 'opening' && this.#retry.failures === 0 && nowMs < this.#state.sinceMs + PATIENCE_MS;
