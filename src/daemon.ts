@@ -38,8 +38,9 @@ export async function runDaemon(config: DaemonConfig): Promise<number> {
   const failed = await finish(lifecycle, log);
   process.off('SIGINT', stop).off('SIGTERM', stop);
   log.info({}, 'ended');
-  // A thread inside a system call on a dead mount cannot be joined, and an ordinary exit would wait for it for ever.
-  if (plane.hung) process.kill(process.pid, 'SIGKILL');
+  // A thread inside a system call on a dead mount cannot be joined, and an ordinary exit would wait for it for ever. Dying
+  // of SIGTERM, whose handler is off by now, is a clean end for systemd.
+  if (plane.hung) process.kill(process.pid, 'SIGTERM');
   return failed ? 1 : 0;
 }
 
