@@ -68,6 +68,25 @@ test('nodes that know only one of them find each other, and a stream dials by th
   await rejectsWith('source-gone', one.swarm.openStream(two.swarm.peerId, '/no/such/protocol', never));
 });
 
+test('more than ten nodes behind one address still hear each other', async () => {
+  await using hub = await runSwarm({ name: 'hub' });
+  const others = await Promise.all(Array.from({ length: 13 }, () => runSwarm({ bootstrap: [addressOf(hub)] })));
+  try {
+    const all = [hub, ...others];
+    await until('all known', () => all.every(({ swarm }) => swarm.fleet.nodes().length === 13), 20_000);
+    // Scores are reckoned once a second.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    for (const { swarm } of [hub, others[5]!]) {
+      swarm.gossip.update([someModel(`${swarm.peerId}.gguf`)], []);
+      const heard = (node: typeof hub): boolean =>
+        node.swarm === swarm || node.swarm.fleet.offersOf(`${swarm.peerId}.gguf`).length === 1;
+      await until('heard by all', () => all.every(heard));
+    }
+  } finally {
+    await Promise.all(others.map((other) => other[Symbol.asyncDispose]()));
+  }
+});
+
 test('an idle node with 10,000 models sends less than 1 KB/s', async () => {
   const models = Array.from({ length: 10_000 }, (_, index) => someModel(`models/${index}.safetensors`));
   // Ten times as many beats as in earnest, so that a few seconds show all there is to pay for.
