@@ -32,6 +32,8 @@ interface Attempt {
 interface Progress {
   attempt: Attempt | undefined;
   problem: ShoalError | undefined;
+  /** What the log has been told of last, over all attempts. */
+  told: string | undefined;
   failures: number;
   /** Monotonic time before which it is not tried again. */
   notBeforeMs: number;
@@ -69,6 +71,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const progress = this.#progress.get(name);
     if (progress === undefined) return;
     progress.problem = undefined;
+    progress.told = undefined;
     progress.failures = 0;
     progress.notBeforeMs = -Infinity;
     this.notify();
@@ -206,6 +209,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
         const from = sources.map(({ kind, id, name, bytes }) => ({ kind, id, name, bytes }));
         log.info({ model: offer.id, bytes: bytesTotal, seconds, refetchedBytes, from }, 'model installed');
         progress.problem = undefined;
+        progress.told = undefined;
         progress.failures = 0;
       } catch (error) {
         if (!controller.signal.aborted) this.#failed(offer, progress, error);
@@ -229,7 +233,6 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
 
   #failed(offer: Offer, progress: Progress, error: unknown): void {
     const { clock, locator, log } = this.#parts;
-    const before = progress.problem;
     locator.failed(offer);
     progress.problem =
       error instanceof ShoalError ? error : new ShoalError('internal', messageOf(error), { cause: error });
@@ -237,8 +240,11 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const backOffMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(progress.failures - 1, 10));
     const isSpace = codeOf(error) === 'disk-full';
     progress.notBeforeMs = clock.monotonic() + (isSpace ? NO_SPACE_RETRY_MS : backOffMs);
-    if (before?.message === progress.problem.message || (isSpace && before?.code === 'disk-full')) return;
     const { code, message, remedy } = progress.problem;
+    // How much room is missing changes all the time.
+    const telling = isSpace ? code : message;
+    if (progress.told === telling) return;
+    progress.told = telling;
     log.warn(
       { model: offer.id, code, problem: message, remedy, err: code === 'internal' ? error : undefined },
       'model not fetched, trying on',
@@ -254,7 +260,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
   #progressOf(name: string): Progress {
     const known = this.#progress.get(name);
     if (known !== undefined) return known;
-    const made = { attempt: undefined, problem: undefined, failures: 0, notBeforeMs: -Infinity };
+    const made = { attempt: undefined, problem: undefined, told: undefined, failures: 0, notBeforeMs: -Infinity };
     this.#progress.set(name, made);
     return made;
   }
