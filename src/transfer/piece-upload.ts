@@ -29,6 +29,8 @@ interface Queued {
   readonly sha256: string;
   readonly index: number;
   readonly cancel: AbortController;
+  /** The whole piece is in the stream: the asker counts its bytes, so nothing may follow. */
+  complete: boolean;
 }
 
 export interface PieceUploadParts extends ServingParts {
@@ -104,7 +106,7 @@ export class PieceUpload {
     }
     if (this.#queue.length >= MAX_QUEUED) throw new ShoalError('source-lied', 'more requests than a stream may have');
     const { id, sha256, index } = request;
-    this.#queue.push({ id, sha256, index, cancel: new AbortController() });
+    this.#queue.push({ id, sha256, index, cancel: new AbortController(), complete: false });
     this.#wake?.();
   }
 
@@ -120,7 +122,8 @@ export class PieceUpload {
           await this.#answer(next, controller.signal);
         } catch (error) {
           signal.throwIfAborted();
-          await this.#refuse(next, error, signal);
+          // Cancelled, or found changed, after its last byte: an answer now would be one out of turn.
+          if (!next.complete || refusalOf(error) === undefined) await this.#refuse(next, error, signal);
         } finally {
           release();
           this.#queue.shift();
@@ -148,6 +151,7 @@ export class PieceUpload {
         } catch (error) {
           if (codeOf(error) !== 'changed') throw error;
           if (blob.kind === 'file') this.#parts.onChanged({ sha256: request.sha256, path: blob.path });
+          if (request.complete) return;
           // A partial that was installed meanwhile is the same blob under another name, and goes on where it was.
           const now = this.#parts.locate(request.sha256);
           if (attempt > 1 || now === undefined || now.path === blob.path) throw error;
@@ -169,19 +173,22 @@ export class PieceUpload {
   }
 
   async #sendPiece(
-    { id, index }: Queued,
+    request: Queued,
     blob: ServedBlob,
     onSent: (bytes: number) => void,
     skip: number,
     signal: AbortSignal,
   ): Promise<void> {
+    const { index } = request;
     const geometry = geometryOf(sizeOf(blob));
     const range = { offset: pieceOffset(geometry, index) + skip, length: pieceLength(geometry, index) - skip };
     const file = { path: blob.path, stamp: blob.kind === 'file' ? blob.stamp : undefined };
     const reading = this.#parts.plane.read(file, range);
+    let missing = range.length;
     try {
       for (let slice = await reading.next(signal); slice !== undefined; slice = await reading.next(signal)) {
-        await this.#sendSlice(id, slice, signal);
+        missing -= slice.length;
+        await this.#sendSlice(request, slice, missing === 0, signal);
         onSent(slice.length);
         // Encrypting a slice takes a millisecond: whatever else waits for this thread comes in between.
         await immediate();
@@ -191,13 +198,17 @@ export class PieceUpload {
     }
   }
 
-  async #sendSlice(id: number, slice: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #sendSlice(request: Queued, slice: Uint8Array, isLast: boolean, signal: AbortSignal): Promise<void> {
     const { limiter } = this.#parts;
     const step = limiter.bytesPerSecond === Infinity ? slice.length : LIMITED_BYTES;
     for (let at = 0; at < slice.length; at += step) {
       const bytes = slice.subarray(at, at + step);
       await limiter.take(bytes.length, signal);
-      await this.#send({ kind: 'data', id, bytes: bytes.length }, bytes, signal);
+      signal.throwIfAborted();
+      const sending = this.#send({ kind: 'data', id: request.id, bytes: bytes.length }, bytes, signal);
+      // The stream has them already; what is waited for is only that it has room again.
+      request.complete = isLast && at + bytes.length === slice.length;
+      await sending;
       this.#sentBytes += bytes.length;
       this.#parts.onSent(bytes.length);
     }

@@ -9,7 +9,7 @@ import { DataPlane } from '../../src/transfer/data-plane.ts';
 import { PieceServer } from '../../src/transfer/piece-server.ts';
 import { type Availability, everything, type PieceSource } from '../../src/transfer/piece-source.ts';
 import { PieceStreams } from '../../src/transfer/piece-streams.ts';
-import { encodeRequest } from '../../src/transfer/piece-wire.ts';
+import { ANSWER_BYTES, decodeAnswer, encodeRequest, RecordReader } from '../../src/transfer/piece-wire.ts';
 import type { ServedBlob } from '../../src/transfer/serving.ts';
 import { StreamSourceOpener } from '../../src/transfer/stream-source.ts';
 import { systemClock } from '../../src/util/clock.ts';
@@ -320,4 +320,61 @@ test('peer: a peer that cannot be reached is gone', async () => {
   await using bench = await StreamBench.make({ seed: 'unreachable' });
   await bench.pair.server.stop();
   await assert.rejects(bench.open(), (error) => codeOf(error) === 'source-gone');
+});
+
+test('peer: a piece that is cancelled when its last byte is already under way is answered no more', async () => {
+  await using bench = await StreamBench.make({ seed: 'late cancel' });
+  const { blob, plane, pair } = bench;
+  const lateEnd = Promise.withResolvers<undefined>();
+  const slowToEnd = {
+    read(...args: Parameters<DataPlane['read']>) {
+      const reading = plane.read(...args);
+      return {
+        cancel: () => reading.cancel(),
+        async next(signal: AbortSignal) {
+          const slice = await reading.next(signal);
+          if (slice === undefined) await lateEnd.promise;
+          signal.throwIfAborted();
+          return slice;
+        },
+      };
+    },
+  };
+  const parts = { locate: () => bench.served, onChanged: () => undefined, limiter: bench.limiter, log: silentLog };
+  await using server = new PieceServer({ ...parts, plane: slowToEnd as unknown as DataPlane, metrics: new Metrics() });
+  pair.serve = (stream, peerId) => server.handle(stream, peerId);
+  const stream = await pair.open(pair.serverId, never);
+  const answers = new RecordReader(ANSWER_BYTES);
+  const heard: string[] = [];
+  let dataLeft = 0;
+  let received = 0;
+  stream.addEventListener('message', ({ data }) => {
+    for (let rest = data.subarray(); rest.length > 0; ) {
+      if (dataLeft > 0) {
+        const taken = Math.min(dataLeft, rest.length);
+        dataLeft -= taken;
+        received += taken;
+        rest = rest.subarray(taken);
+        continue;
+      }
+      const { taken, record } = answers.read(rest);
+      rest = rest.subarray(taken);
+      if (record === undefined) continue;
+      const answer = decodeAnswer(record);
+      heard.push(`${answer.kind} ${answer.id}`);
+      dataLeft = answer.bytes;
+    }
+  });
+  const { index, length } = blob.piece(0);
+  for (const id of [1, 2]) stream.send(encodeRequest({ kind: 'get', id, sha256: blob.sha256, index }));
+  await eventually('the first piece is here', () => received === length);
+  stream.send(encodeRequest({ kind: 'cancel', id: 1 }));
+  await delay(50);
+  lateEnd.resolve(undefined);
+  await eventually('the second piece is here', () => received === 2 * length);
+  assert.deepEqual(
+    heard.filter((answer) => !answer.startsWith('data')),
+    [],
+  );
+  await stream.close();
 });
