@@ -65,14 +65,18 @@ export function linkOrchestrators(options: ReportOptions, parts: ReportParts): O
             capabilities: parts.capabilities,
             version,
           }),
-          heartbeat: () =>
-            heartbeatDocument({
+          heartbeat: () => {
+            const available = availableNames(parts.catalog.models());
+            // A fetch outlives the installation by a moment; what is here is no longer on its way.
+            const here = new Set(available);
+            return heartbeatDocument({
               now: clock.now(),
               ready: parts.ready(),
               pools,
-              available: availableNames(parts.catalog.models()),
-              incoming: incoming(parts.wanted),
-            }),
+              available,
+              incoming: incoming(parts.wanted).filter(({ id }) => !here.has(id)),
+            });
+          },
           clock,
           random,
           log,
