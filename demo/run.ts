@@ -36,7 +36,7 @@ try {
 } catch (error) {
   screen.release();
   console.error(error);
-  for (const daemon of bed.daemons) console.error(`last words of ${daemon.name}:\n${daemon.log.tail(8)}`);
+  showWarnings(bed.daemons);
   process.exitCode = 1;
 } finally {
   await bed[Symbol.asyncDispose]();
@@ -173,7 +173,10 @@ async function perform(): Promise<number> {
         rejected.length === 0 ? 'none' : rejected.map(({ name, pieces }) => `${pieces} from ${name}`).join(', '),
       ],
       ['heartbeats', `${consumer.heartbeats.length}, ${falseClaims.length + consumer.violations.length} wrong`],
-      ['installed → told', `median ${delaysMs[delaysMs.length >> 1] ?? 0} ms, worst ${delaysMs.at(-1) ?? 0} ms`],
+      [
+        'installed → told',
+        `median ${Math.round(delaysMs[delaysMs.length >> 1] ?? 0)} ms, worst ${Math.round(delaysMs.at(-1) ?? 0)} ms`,
+      ],
       [
         'sha256 of every file',
         `${files.checked - files.faults.length} of ${files.checked} right (${formatBytes(files.bytes)} read)`,
@@ -189,9 +192,20 @@ async function perform(): Promise<number> {
       : [`no piece of ${lying.name} was rejected, although its disk lied`]),
     ...rejected.filter(({ name }) => name !== lying.name).map(({ name }) => `${name} was blamed without fault`),
   ];
-  for (const failure of failures) screen.say(`  ✗ ${failure}`);
+  for (const failure of new Set(failures)) screen.say(`  ✗ ${failure}`);
+  if (failures.length > 0) showWarnings(daemons);
   screen.say(failures.length === 0 ? '\n  Everything is where it should be.' : '');
   return failures.length === 0 ? 0 : 1;
+}
+
+function showWarnings(daemons: readonly DaemonProcess[]): void {
+  for (const { name, log, earlierLogs } of daemons) {
+    for (const line of [...earlierLogs, log].flatMap((run) =>
+      run.all(({ level }) => !['debug', 'info'].includes(level)),
+    )) {
+      console.error(`  ${name}: ${JSON.stringify(line)}`);
+    }
+  }
 }
 
 function find(stock: readonly StockedModel[], column: StockedModel['column']): StockedModel {
