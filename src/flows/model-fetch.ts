@@ -1,3 +1,4 @@
+import { diskFull } from '../store/disk-full.ts';
 import type { StagedFile } from '../store/installer.ts';
 import type { Reservation } from '../store/space.ts';
 import type { DownloadProgress } from '../transfer/download-progress.ts';
@@ -86,7 +87,7 @@ export class ModelFetch {
     const copying = this.#copies.some((copy) => !copy.done) ? this.#copyRate.bytesPerSecond(clock.monotonic()) : 0;
     const bytesPerSecond = moving ? progresses.reduce((sum, one) => sum + one.bytesPerSecond, copying) : 0;
     const missing = this.offer.sizeBytes - bytesDone;
-    const problem = this.#problem();
+    const problem = this.#problem(missing);
     return {
       model: this.offer.id,
       ...(this.offer.digest === undefined ? {} : { digest: this.offer.digest }),
@@ -115,10 +116,15 @@ export class ModelFetch {
     return phases.includes('queued') ? 'queued' : 'starting';
   }
 
-  #problem(): unknown {
+  #problem(missingBytes: number): unknown {
     if (this.#ended?.state === 'failed') return this.#ended.error;
     for (const { state } of this.#blobs) {
-      if (state?.kind === 'paused') return state.problem;
+      if (state?.kind === 'paused') {
+        // It was full when the last byte was written: all that is missing still needs room.
+        const couldFreeBytes = this.#parts.store.usage().removableBytes;
+        const where = 'the disk of the models directory';
+        return diskFull({ neededBytes: missingBytes, availableBytes: 0, couldFreeBytes, where });
+      }
       if (state?.kind === 'stalled') {
         return new ShoalError('source-stalled', 'no source gives what is missing', {
           remedy: 'See "shoal peers" and "shoal doctor": it goes on by itself when a source is back.',
