@@ -30,10 +30,10 @@ export async function stockNas(directory: string): Promise<StockedModel[]> {
   const metadata = { 'modelspec.title': 'Shoal XL', 'modelspec.architecture': 'stable-diffusion-xl-v1-base' };
   const stock = [
     model(checkpoint, 'checkpoint', [
-      await makeSafetensors(at(checkpoint), { seed: 'xl', sizeBytes: 224 * MIB, family: 'sdxl', metadata }),
+      await makeSafetensors(at(checkpoint), { seed: 'xl', sizeBytes: 192 * MIB, family: 'sdxl', metadata }),
     ]),
-    model(gguf, 'gguf', [await makeGguf(at(gguf), { seed: 'llama', sizeBytes: 128 * MIB })]),
-    model(pipeline, 'pipeline', await makeDiffusersDirectory(at(pipeline), { seed: 'pipe', sizeBytes: 40 * MIB })),
+    model(gguf, 'gguf', [await makeGguf(at(gguf), { seed: 'llama', sizeBytes: 96 * MIB })]),
+    model(pipeline, 'pipeline', await makeDiffusersDirectory(at(pipeline), { seed: 'pipe', sizeBytes: 24 * MIB })),
   ];
   for (let n = 1; n <= 12; n += 1) {
     const id = `loras/style-${String(n).padStart(2, '0')}.safetensors`;
