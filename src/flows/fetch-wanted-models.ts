@@ -162,9 +162,11 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const { locator, log, store } = this.#parts;
     const attempt = this.#progressOf(want.name).attempt;
     if (attempt?.fetch.view().state !== 'stalled') return;
-    const { id, digest, files } = attempt.fetch.offer;
+    const { id, digest, files, origins } = attempt.fetch.offer;
     const newer = locator.offers.find(want.name, want.digest);
-    if (newer === undefined || newer.digest === digest || locator.offers.find(id, digest) !== undefined) return;
+    if (newer === undefined || newer.digest === digest) return;
+    // An unhashed offer is found by any of its name: whoever has hashed it can give it, too.
+    if (digest !== undefined && locator.offers.find(id, digest) !== undefined) return;
     log.info(
       { model: id, old: digest, digest: newer.digest },
       'model is offered with other bytes now, these are fetched',
@@ -172,7 +174,10 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     attempt.abort();
     await attempt.ended;
     const kept = new Set(newer.files.map(({ sha256 }) => sha256));
-    for (const { sha256 } of files) if (sha256 !== undefined && !kept.has(sha256)) await store.partials.discard(sha256);
+    for (const { path, sha256 } of files) {
+      if (sha256 !== undefined && !kept.has(sha256)) await store.partials.discard(sha256);
+      if (sha256 === undefined) for (const url of origins) await this.#parts.fetch.copies.discard({ url }, path);
+    }
   }
 
   /** Who announces a true sha256 with a manifest of his own must not hold up those who announce the right one. */

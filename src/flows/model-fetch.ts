@@ -11,6 +11,7 @@ import { messageOf, ShoalError } from '../util/errors.ts';
 import { BlobFetch, type BlobFetchParts } from './blob-fetch.ts';
 import type { Offer, OfferedFile } from './offers.ts';
 import { problemView } from './problems.ts';
+import { UnhashedCopy } from './unhashed-copy.ts';
 import type { SourceView, TransferState, TransferView } from './views.ts';
 
 export interface ModelFetchOptions {
@@ -26,13 +27,6 @@ export interface ModelFetchParts extends BlobFetchParts {
   readonly nameOf: (peerId: string) => string | undefined;
 }
 
-interface Copying {
-  readonly file: OfferedFile;
-  readonly url: string;
-  bytes: number;
-  done: boolean;
-}
-
 /** Fetches all files of one model and installs them together. */
 export class ModelFetch {
   readonly offer: Offer;
@@ -41,7 +35,7 @@ export class ModelFetch {
   readonly #startedAt: number;
   readonly #startMs: number;
   readonly #blobs: BlobFetch[] = [];
-  readonly #copies: Copying[] = [];
+  readonly #copies: UnhashedCopy[] = [];
   readonly #copyRate = new RateMeter(3000);
   #presentBytes = 0;
   #endMs: number | undefined;
@@ -84,7 +78,9 @@ export class ModelFetch {
         : this.#presentBytes + copiedBytes + progresses.reduce((sum, one) => sum + one.bytesDone, 0);
     const state = this.#state();
     const moving = state === 'fetching';
-    const copying = this.#copies.some((copy) => !copy.done) ? this.#copyRate.bytesPerSecond(clock.monotonic()) : 0;
+    const copying = this.#copies.some((copy) => copy.state === 'copying')
+      ? this.#copyRate.bytesPerSecond(clock.monotonic())
+      : 0;
     const bytesPerSecond = moving ? progresses.reduce((sum, one) => sum + one.bytesPerSecond, copying) : 0;
     const missing = this.offer.sizeBytes - bytesDone;
     const problem = this.#problem(missing);
@@ -109,8 +105,9 @@ export class ModelFetch {
     if (this.#installing) return 'installing';
     const phases = this.#blobs.map(({ phase }) => phase);
     const states = this.#blobs.flatMap(({ state }) => (state === undefined ? [] : [state.kind]));
-    if (states.includes('fetching') || this.#copies.some((copy) => !copy.done)) return 'fetching';
+    if (states.includes('fetching') || this.#copies.some((copy) => copy.state === 'copying')) return 'fetching';
     if (states.includes('stalled') || states.includes('paused')) return 'stalled';
+    if (this.#copies.some((copy) => copy.state === 'stalled')) return 'stalled';
     if (phases.includes('starting')) return 'starting';
     if (phases.includes('verifying')) return 'verifying';
     return phases.includes('queued') ? 'queued' : 'starting';
@@ -118,18 +115,17 @@ export class ModelFetch {
 
   #problem(missingBytes: number): unknown {
     if (this.#ended?.state === 'failed') return this.#ended.error;
-    for (const { state } of this.#blobs) {
-      if (state?.kind === 'paused') {
-        // It was full when the last byte was written: all that is missing still needs room.
-        const couldFreeBytes = this.#parts.store.usage().removableBytes;
-        const where = 'the disk of the models directory';
-        return diskFull({ neededBytes: missingBytes, availableBytes: 0, couldFreeBytes, where });
-      }
-      if (state?.kind === 'stalled') {
-        return new ShoalError('source-stalled', 'no source gives what is missing', {
-          remedy: 'See "shoal peers" and "shoal doctor": it goes on by itself when a source is back.',
-        });
-      }
+    const states = this.#blobs.flatMap(({ state }) => (state === undefined ? [] : [state.kind]));
+    if (states.includes('paused')) {
+      // It was full when the last byte was written: all that is missing still needs room.
+      const couldFreeBytes = this.#parts.store.usage().removableBytes;
+      const where = 'the disk of the models directory';
+      return diskFull({ neededBytes: missingBytes, availableBytes: 0, couldFreeBytes, where });
+    }
+    if (states.includes('stalled') || this.#copies.some(({ state }) => state === 'stalled')) {
+      return new ShoalError('source-stalled', 'no source gives what is missing', {
+        remedy: 'See "shoal peers" and "shoal doctor": it goes on by itself when a source is back.',
+      });
     }
     return undefined;
   }
@@ -173,7 +169,7 @@ export class ModelFetch {
     signal: AbortSignal,
   ): Promise<StagedFile> {
     const { path, sizeBytes, sha256, manifest } = file;
-    if (sha256 === undefined || manifest === undefined) return await this.#copy(file, signal);
+    if (sha256 === undefined || manifest === undefined) return await this.#copy(file, run.reservation, signal);
     const { catalog } = this.#parts.store;
     const metadata = this.offer.metadata;
     const staged = { path, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) };
@@ -195,20 +191,18 @@ export class ModelFetch {
   }
 
   /** Nobody has hashed it: it is hashed while it is copied. */
-  async #copy(file: OfferedFile, signal: AbortSignal): Promise<StagedFile> {
-    const { mount, copies, store, clock } = this.#parts;
+  async #copy(file: OfferedFile, reservation: Reservation, signal: AbortSignal): Promise<StagedFile> {
+    const { mount, copies, store, clock, log, download } = this.#parts;
     const origin = mount(this.offer);
     if (origin === undefined) throw new ShoalError('source-gone', `the origin of ${file.path} cannot be read now`);
-    const copying: Copying = { file, url: origin.url, bytes: 0, done: false };
-    this.#copies.push(copying);
     this.#copyRate.start(clock.monotonic());
     const onBytes = (bytes: number): void => {
-      copying.bytes += bytes;
+      reservation.written(bytes);
       this.#copyRate.add(bytes, clock.monotonic());
     };
-    const copied = await copies.run(origin, file, onBytes, signal);
-    copying.bytes = file.sizeBytes;
-    copying.done = true;
+    const copy = new UnhashedCopy({ file, origin, onBytes }, { copies, clock, log, metrics: download.metrics });
+    this.#copies.push(copy);
+    const copied = await copy.run(signal);
     await store.catalog.putManifest(copied.manifestBytes);
     return { path: file.path, sha256: copied.sha256, manifest: copied.manifestCid, from: copied.partial.path };
   }
@@ -231,7 +225,7 @@ export class ModelFetch {
         });
       }
     }
-    for (const { url, bytes, done } of this.#copies) {
+    for (const { url, bytes, state } of this.#copies) {
       const before = sources.get(`origin:${url}`);
       sources.set(`origin:${url}`, {
         kind: 'origin',
@@ -239,7 +233,7 @@ export class ModelFetch {
         bytes: (before?.bytes ?? 0) + bytes,
         pieces: before?.pieces ?? 0,
         bytesPerSecond: before?.bytesPerSecond ?? 0,
-        state: done ? 'idle' : 'active',
+        state: state === 'copying' ? 'active' : state === 'done' ? 'idle' : 'stalled',
       });
     }
     return [...sources.values()];

@@ -94,7 +94,7 @@ export class FileOrigin implements Origin {
       gate: gate.memory,
     } as const;
     const onFact = (fact: { readonly kind: string; readonly bytes?: number }): void => {
-      if (fact.kind === 'progress' && fact.bytes !== undefined && fact.bytes > 0) onBytes(fact.bytes);
+      if (fact.kind === 'progress' && fact.bytes !== undefined) onBytes(fact.bytes);
     };
     try {
       return await runOnMount<'copy-file'>(this.#thread, order, { onFact }, signal);
