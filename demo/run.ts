@@ -23,8 +23,10 @@ const DOWN_MS = 2_000;
 const startedMs = performance.now();
 const screen = new Dashboard(process.stdout);
 const bed = await TestBed.open();
+const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    interrupted.abort();
     screen.release();
     screen.say('\n  interrupted: tidying up');
     const exit = (): never => process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -35,6 +37,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   process.exitCode = await perform();
 } catch (error) {
+  // What was going on fails when everything is taken away from under it.
+  if (interrupted.signal.aborted) await new Promise(() => undefined);
   screen.release();
   console.error(error);
   showWarnings(bed.daemons);
