@@ -11,7 +11,7 @@ const CLOSE_DEADLINE_MS = 4_000;
 
 /**
  * Runs a daemon until SIGINT or SIGTERM, then closes it; returns the exit code.
- * @throws ShoalError when it cannot start: `conflict` for an address or a data directory in use, `invalid`
+ * @throws ShoalError when it cannot start: `conflict` for an address or a directory in use, `invalid`
  */
 export async function runDaemon(config: DaemonConfig): Promise<number> {
   const log = createLog({ level: config.logLevel, node: config.name });

@@ -1,15 +1,17 @@
 import { mkdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { Catalog } from './catalog.ts';
 import { ClaimedPaths } from './claimed-paths.ts';
 import { Database } from './database.ts';
+import { DirectoryLock } from './directory-lock.ts';
 import { Folders } from './folders.ts';
 import { Hasher } from './hasher.ts';
 import { InstallJournal } from './install-journal.ts';
 import { Installer } from './installer.ts';
-import { PartialStore } from './partial-store.ts';
+import { PartialStore, STATE_FOLDER } from './partial-store.ts';
 import { Remover } from './remover.ts';
 import { Scanner } from './scanner.ts';
 import { DiskSpace, type SpaceUsage } from './space.ts';
@@ -42,16 +44,18 @@ export class Store implements AsyncDisposable {
   readonly installer: Installer;
   readonly remover: Remover;
   readonly wants: Wants;
+  readonly #lock: DirectoryLock;
 
   private constructor(
     options: StoreOptions,
     parts: StoreParts,
-    kept: { database: Database; catalog: Catalog; partials: PartialStore; wants: Wants },
+    kept: { lock: DirectoryLock; database: Database; catalog: Catalog; partials: PartialStore; wants: Wants },
   ) {
     const { modelsDir, settleMs, rescanMs, cacheMaxBytes } = options;
     const { log, metrics, clock } = parts;
     const { catalog, partials, wants } = kept;
     const claims = new ClaimedPaths();
+    this.#lock = kept.lock;
     this.claims = claims;
     this.database = kept.database;
     this.catalog = catalog;
@@ -73,23 +77,29 @@ export class Store implements AsyncDisposable {
     this.remover = new Remover({ modelsDir }, { catalog, claims, folders, database, log });
   }
 
-  /** @throws ShoalError `conflict` when another daemon uses the data directory */
+  /** @throws ShoalError `conflict` when another daemon uses the data directory or the models directory */
   static async open(options: StoreOptions, parts: StoreParts): Promise<Store> {
     await mkdir(options.modelsDir, { recursive: true });
     // Links may lead to the models directory, but not out of it: from here on its real path counts.
     const modelsDir = await realpath(options.modelsDir);
     const { log, clock } = parts;
+    const folder = join(modelsDir, STATE_FOLDER);
+    await mkdir(folder, { recursive: true });
     const database = await Database.open(options.dataDir);
+    let lock: DirectoryLock | undefined;
     try {
+      // Before anything is cleared away there.
+      lock = DirectoryLock.take({ modelsDir, folder }, { log });
       const catalog = await Catalog.open({ modelsDir }, { database, log, clock });
       const partials = await PartialStore.open({ modelsDir }, { database, log });
       const wants = await Wants.open({ database });
-      const store = new Store({ ...options, modelsDir }, parts, { database, catalog, partials, wants });
+      const store = new Store({ ...options, modelsDir }, parts, { lock, database, catalog, partials, wants });
       await store.remover.repair();
       await store.installer.repair();
       await catalog.sweepManifests(new Set(partials.list().map(({ manifest }) => manifest)));
       return store;
     } catch (error) {
+      lock?.[Symbol.dispose]();
       await database[Symbol.asyncDispose]();
       throw error;
     }
@@ -112,5 +122,6 @@ export class Store implements AsyncDisposable {
     await this.hasher[Symbol.asyncDispose]();
     await this.catalog[Symbol.asyncDispose]();
     await this.database[Symbol.asyncDispose]();
+    this.#lock[Symbol.dispose]();
   }
 }
