@@ -20,6 +20,11 @@ export interface SpaceParts {
   readonly usage: () => SpaceUsage;
 }
 
+interface Disk {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
 export interface Reservation extends Disposable {
   /** So much of it has been written by now, and is no longer only promised. */
   written(bytes: number): void;
@@ -48,14 +53,14 @@ export class DiskSpace {
     return sum;
   }
 
-  async disk(): Promise<{ totalBytes: number; freeBytes: number }> {
-    const { blocks, bavail, bsize } = await statfs(this.#options.modelsDir);
-    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  /** To be shown: no bytes at all while the models directory cannot be reached, which must end nobody who only looks. */
+  async disk(): Promise<Disk> {
+    return await this.#measured().catch(() => ({ totalBytes: 0, freeBytes: 0 }));
   }
 
   /** What a new download may use now; negative when too much is promised. */
   async availableBytes(): Promise<number> {
-    return this.#available(await this.disk()).bytes;
+    return this.#available(await this.#measured()).bytes;
   }
 
   /**
@@ -63,7 +68,7 @@ export class DiskSpace {
    * @throws ShoalError `disk-full` with what is missing and what could go
    */
   async reserve(bytes: number): Promise<Reservation> {
-    const disk = await this.disk();
+    const disk = await this.#measured();
     // No await from here on: two that ask at the same time must not be promised the same bytes.
     const available = this.#available(disk);
     if (available.bytes < bytes) {
@@ -83,7 +88,12 @@ export class DiskSpace {
     };
   }
 
-  #available({ totalBytes, freeBytes }: { totalBytes: number; freeBytes: number }): { bytes: number; of: string } {
+  async #measured(): Promise<Disk> {
+    const { blocks, bavail, bsize } = await statfs(this.#options.modelsDir);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  }
+
+  #available({ totalBytes, freeBytes }: Disk): { bytes: number; of: string } {
     const keep = Math.min(KEEP_FREE_BYTES, Math.floor(totalBytes * KEEP_FREE_SHARE));
     const onDisk = { bytes: freeBytes - keep - this.reservedBytes, of: 'the disk of the models directory' };
     const { cacheMaxBytes } = this.#options;
