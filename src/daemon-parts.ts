@@ -15,6 +15,7 @@ import { NodeFacade } from './flows/node-facade.ts';
 import { OriginLists } from './flows/origin-lists.ts';
 import { linkOrchestrators } from './flows/report-models.ts';
 import { tellPeers, tellTransfers } from './flows/tell-events.ts';
+import { tellSystemd } from './flows/tell-systemd.ts';
 import { Store } from './store/store.ts';
 import { loadOrCreateFleetKey } from './swarm/fleet-key.ts';
 import { loadOrCreateIdentity } from './swarm/identity.ts';
@@ -264,6 +265,8 @@ export async function startParts(
     log.info({ models: store.catalog.models().length, settling: store.scanner.pending }, 'models directory scanned');
     await Promise.all(orchestrators.map((link) => link.run(until)));
   });
+  const peers = (): number => swarm.connectedPeers().length;
+  lifecycle.run('status', (until) => tellSystemd({ systemd, counts: () => facade.modelCounts(), peers, clock }, until));
   lifecycle.run('watchdog', (until) =>
     systemd.watchdog(() => {
       vitals.assertAlive();
