@@ -109,7 +109,8 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const unlisten = locator.onChange(onChange);
     try {
       await store.scanner.firstScan;
-      await this.#abandonUnwanted();
+      // A crash left models half in place; of those that nobody wants any more the first look takes back what is there.
+      for (const id of store.installer.unfinished()) this.#progressOf(id);
       while (!signal.aborted) {
         await this.#look(signal);
         await this.#wake.wait(LOOK_MS, signal);
@@ -126,12 +127,11 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const { store } = this.#parts;
     const wants = store.wants.list();
     const wanted = new Set(wants.map(({ name }) => name));
-    for (const [name, { attempt }] of this.#progress) {
+    for (const [name, progress] of this.#progress) {
       if (wanted.has(name)) continue;
-      attempt?.abort();
-      await attempt?.ended;
-      this.#progress.delete(name);
-      if (store.installer.unfinished().includes(name)) await store.installer.abandon(name);
+      progress.attempt?.abort();
+      await progress.attempt?.ended;
+      if (await this.#takenBack(name, progress)) this.#progress.delete(name);
     }
     for (const want of wants) await this.#leaveForNewer(want);
     const busy = new Set([...this.#progress.values()].flatMap(({ attempt }) => attempt?.fetch.offer.id ?? []));
@@ -200,7 +200,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
   }
 
   #start(want: Want, offer: Offer, progress: Progress, signal: AbortSignal): void {
-    const { clock, log, fetch: parts } = this.#parts;
+    const { log, fetch: parts } = this.#parts;
     const { controller, release } = childController(signal);
     const fetch = new ModelFetch({ offer, priority: want.priority }, parts);
     log.info(
@@ -221,7 +221,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       } finally {
         release();
         progress.attempt = undefined;
-        if (!controller.signal.aborted) this.#finished.push({ fetch, atMs: clock.monotonic() });
+        if (!controller.signal.aborted) this.#keepEnded(fetch);
         this.emit('transfer', fetch.view());
         this.#wake.notify();
       }
@@ -256,10 +256,19 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     );
   }
 
-  /** A crash left a model half in place that nobody wants any more: what is there goes again. */
-  async #abandonUnwanted(): Promise<void> {
-    const { installer, wants } = this.#parts.store;
-    for (const id of installer.unfinished()) if (wants.get(id) === undefined) await installer.abandon(id);
+  /** What is in place of a model that nobody wants any more goes again. False when it cannot go now. */
+  async #takenBack(name: string, progress: Progress): Promise<boolean> {
+    const { log, store } = this.#parts;
+    if (!store.installer.unfinished().includes(name)) return true;
+    try {
+      await store.installer.abandon(name);
+      return true;
+    } catch (error) {
+      const problem = messageOf(error);
+      if (progress.told !== problem) log.error({ model: name, problem }, 'files cannot be taken back, trying on');
+      progress.told = problem;
+      return false;
+    }
   }
 
   #progressOf(name: string): Progress {
@@ -268,6 +277,13 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const made = { attempt: undefined, problem: undefined, told: undefined, failures: 0, notBeforeMs: -Infinity };
     this.#progress.set(name, made);
     return made;
+  }
+
+  /** Of each model the last attempt: one that fails every other second must not hide all the others. */
+  #keepEnded(fetch: ModelFetch): void {
+    this.#finished = this.#finished.filter((one) => one.fetch.offer.id !== fetch.offer.id);
+    this.#finished.push({ fetch, atMs: this.#parts.clock.monotonic() });
+    this.#forgetOld();
   }
 
   #forgetOld(): void {

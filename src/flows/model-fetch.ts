@@ -53,7 +53,7 @@ export class ModelFetch {
   /** @throws ShoalError `disk-full`, `conflict`, `not-found`, `verification-failed`, and what origins throw */
   async run(signal: AbortSignal): Promise<void> {
     try {
-      using reservation = await this.#parts.store.space.reserve(this.#missingBytes());
+      using reservation = await this.#parts.store.space.reserve(await this.#missingBytes());
       const staged = await this.#stageAll(reservation, signal);
       this.#installing = true;
       await this.#parts.store.installer.install(this.offer.id, staged);
@@ -130,17 +130,27 @@ export class ModelFetch {
     return undefined;
   }
 
-  #missingBytes(): number {
+  /** What is to be written: each blob once, and nothing for one that is here under another name. */
+  async #missingBytes(): Promise<number> {
     const { catalog, partials } = this.#parts.store;
+    const counted = new Set<string>();
     let missing = 0;
-    for (const { path, sha256, sizeBytes } of this.offer.files) {
-      if (sha256 === undefined) missing += sizeBytes;
-      else if (catalog.fileAt(path)?.sha256 !== sha256) {
+    for (const file of this.offer.files) {
+      const { sha256, sizeBytes } = file;
+      if (sha256 === undefined) missing += sizeBytes - (await this.#copiedBytes(file));
+      else if (!counted.has(sha256) && catalog.locateBlob(sha256) === undefined) {
+        counted.add(sha256);
         const partial = partials.find(sha256);
         missing += sizeBytes - (partial === undefined ? 0 : partials.claimedBytes(partial));
       }
     }
     return missing;
+  }
+
+  async #copiedBytes({ path, sizeBytes }: OfferedFile): Promise<number> {
+    const { copies, mount } = this.#parts;
+    const origin = mount(this.offer);
+    return origin === undefined ? 0 : Math.min(sizeBytes, await copies.begunBytes(origin, path));
   }
 
   /** Side by side; the first that fails ends the others. */

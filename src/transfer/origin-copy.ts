@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blake3Engine } from '../content/blake3.ts';
 import { manifestCid } from '../content/cid.ts';
@@ -59,6 +59,11 @@ export class OriginCopy {
     await writeFile(havePath(partial.dir, sha256), fullHaveLog(geometryOf(sizeBytes).pieceCount));
     await rm(to.journal, { force: true });
     return { partial, sha256, manifest, manifestBytes, manifestCid: cid, resumedBytes };
+  }
+
+  /** What an earlier attempt has left on the disk. */
+  async begunBytes(origin: Pick<FileOrigin, 'url'>, path: string): Promise<number> {
+    return (await stat(this.#filesOf(origin, path).file).catch(() => undefined))?.size ?? 0;
   }
 
   /** Nobody wants the file any more. */
