@@ -29,10 +29,10 @@ export function bar(share: number, width: number): string {
 }
 
 export function renderFrame(frame: Frame): string[] {
-  const head = `         ${frame.columns.map((column) => column.padEnd(BAR + 6)).join('')}`;
+  const head = `         ${frame.columns.map((column) => column.padEnd(BAR + 7)).join('')}`;
   const rows = frame.rows.map((row) => {
     if (row.state === 'down') return `  ${row.node.padEnd(7)}killed`;
-    const cells = row.cells.map((cell) => `${bar(cell.share, BAR)} ${cell.mark.padEnd(5)}`);
+    const cells = row.cells.map((cell) => `${bar(cell.share, BAR)} ${cell.mark.padEnd(6)}`);
     const rate = row.bytesPerSecond > 0 ? `${formatBytes(row.bytesPerSecond)}/s` : '';
     return `  ${row.node.padEnd(7)}${cells.join('')}${rate}`.trimEnd();
   });
