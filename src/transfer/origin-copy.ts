@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blake3Engine } from '../content/blake3.ts';
 import { manifestCid } from '../content/cid.ts';
@@ -45,6 +45,7 @@ export class OriginCopy {
     signal: AbortSignal,
   ): Promise<CopiedBlob> {
     const to = this.#filesOf(origin, file.path);
+    await mkdir(this.#partials.dir, { recursive: true });
     const { sha256, pieceHashes, sizeBytes, pieceSizeBytes, resumedBytes } = await origin.copy(
       file,
       to,

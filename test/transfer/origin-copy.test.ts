@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { appendFile, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { appendFile, mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -107,6 +108,25 @@ test('a source that is written while it is copied is not taken for what it was',
   await assert.rejects(bench.run(), (error) => codeOf(error) === 'changed');
   await rm(bench.source);
   await assert.rejects(bench.run(), (error) => codeOf(error) === 'source-gone');
+});
+
+test('attempts that fail before the first byte keep no file open', async () => {
+  await using bench = await CopyBench.make({ seed: 'blocked', sizeBytes: 1000 });
+  const name = createHash('sha256').update(`${bench.origin.url}\0${PATH}`).digest('hex');
+  await mkdir(join(bench.dir, `${name}.journal`));
+  const held = async (): Promise<number> => {
+    const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
+    return (await Promise.all(links)).filter((target) => target.startsWith(bench.folder.path)).length;
+  };
+  for (let attempt = 0; attempt < 3; attempt += 1) await assert.rejects(bench.run(), /EISDIR/);
+  assert.equal(await held(), 0);
+});
+
+test('a directory for partial files that was deleted by hand is made again', async () => {
+  await using bench = await CopyBench.make({ seed: 'deleted', sizeBytes: 1000 });
+  await rm(bench.dir, { recursive: true });
+  await bench.run();
+  await bench.checkWhole();
 });
 
 test('an empty file is copied too', async () => {

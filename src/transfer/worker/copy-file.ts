@@ -20,44 +20,48 @@ const step = new Uint8Array(STEP_BYTES);
  */
 export async function copyFile(order: CopyOrder, blake3: Blake3Engine, context: TaskContext): Promise<CopyResult> {
   const geometry = geometryOf(order.sizeBytes);
-  const source = attempt(() => openSync(order.from, 'r'));
-  const target = openSync(order.to, constants.O_RDWR | constants.O_CREAT, 0o644);
+  using open = new DisposableStack();
+  const source = open.adopt(
+    attempt(() => openSync(order.from, 'r')),
+    closeSync,
+  );
   const before = attempt(() => stampOf(fstatSync(source, { bigint: true })));
-  const journal = CopyJournal.open(order.journal, before);
+  const target = open.adopt(
+    onDisk(() => openSync(order.to, constants.O_RDWR | constants.O_CREAT, 0o644)),
+    closeSync,
+  );
+  const journal = open.adopt(
+    onDisk(() => CopyJournal.open(order.journal, before)),
+    (one) => one.close(),
+  );
   const run: Run = {
     gate: new WriteGate(order.gate),
     progress: new Progress(context),
     sha256: createHash('sha256'),
     pieceHashes: new Uint8Array(geometry.pieceCount * 32),
   };
-  try {
-    if (before.sizeBytes !== order.sizeBytes) throw changed();
-    const resumed = await rehash(run, { geometry, target, journal, blake3 }, context);
-    if (!run.gate.pass(() => ftruncateSync(target, pieceEnd(geometry, resumed)))) throw cancelled();
-    for (let index = resumed; index < geometry.pieceCount; index += 1) {
-      const hash = blake3.create();
-      await copyPiece(run, { geometry, index, source, target, hash }, context.signal);
-      const digest = hash.digest();
-      run.pieceHashes.set(digest, index * 32);
-      write(run.gate, () => journal.append(digest));
-    }
-    const after = attempt(() => [fstatSync(source, { bigint: true }), statSync(order.from, { bigint: true })] as const);
-    if (!after.every((stats) => sameStamp(stampOf(stats), before))) throw changed();
-    run.progress.flush();
-    const { sizeBytes, pieceSizeBytes } = geometry;
-    const sha256 = run.sha256.digest('hex');
-    return {
-      sha256,
-      pieceHashes: run.pieceHashes,
-      sizeBytes,
-      pieceSizeBytes,
-      resumedBytes: pieceEnd(geometry, resumed),
-    };
-  } finally {
-    closeSync(source);
-    closeSync(target);
-    journal.close();
+  if (before.sizeBytes !== order.sizeBytes) throw changed();
+  const resumed = await rehash(run, { geometry, target, journal, blake3 }, context);
+  if (!run.gate.pass(() => ftruncateSync(target, pieceEnd(geometry, resumed)))) throw cancelled();
+  for (let index = resumed; index < geometry.pieceCount; index += 1) {
+    const hash = blake3.create();
+    await copyPiece(run, { geometry, index, source, target, hash }, context.signal);
+    const digest = hash.digest();
+    run.pieceHashes.set(digest, index * 32);
+    write(run.gate, () => journal.append(digest));
   }
+  const after = attempt(() => [fstatSync(source, { bigint: true }), statSync(order.from, { bigint: true })] as const);
+  if (!after.every((stats) => sameStamp(stampOf(stats), before))) throw changed();
+  run.progress.flush();
+  const { sizeBytes, pieceSizeBytes } = geometry;
+  const sha256 = run.sha256.digest('hex');
+  return {
+    sha256,
+    pieceHashes: run.pieceHashes,
+    sizeBytes,
+    pieceSizeBytes,
+    resumedBytes: pieceEnd(geometry, resumed),
+  };
 }
 
 interface Run {
@@ -126,8 +130,12 @@ function pieceEnd(geometry: PieceGeometry, count: number): number {
 }
 
 function write(gate: WriteGate, call: () => void): void {
+  if (!onDisk(() => gate.pass(call))) throw cancelled();
+}
+
+function onDisk<T>(call: () => T): T {
   try {
-    if (!gate.pass(call)) throw cancelled();
+    return call();
   } catch (error) {
     throw diskError(error);
   }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import type { FileStamp } from '../../store/file-stamp.ts';
 import { readFully, writeFully } from './full-io.ts';
 
@@ -18,22 +18,13 @@ export class CopyJournal {
   }
 
   static open(path: string, source: FileStamp): CopyJournal {
-    const head = headOf(source);
     const fd = openSync(path, 'a+', 0o644);
-    const { size } = fstatSync(fd);
-    const found = new Uint8Array(head.length);
-    if (size >= head.length) readFully(fd, found, 0);
-    if (Buffer.compare(found, head) !== 0) {
-      ftruncateSync(fd, 0);
-      writeSync(fd, head);
-      return new CopyJournal(fd, []);
+    try {
+      return new CopyJournal(fd, piecesIn(fd, headOf(source)));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
     }
-    // A torn last record is cut off, or what follows it would be misread.
-    const count = Math.floor((size - head.length) / HASH_BYTES);
-    ftruncateSync(fd, head.length + count * HASH_BYTES);
-    const bytes = new Uint8Array(count * HASH_BYTES);
-    readSync(fd, bytes, 0, bytes.length, head.length);
-    return new CopyJournal(fd, chunksOf(bytes));
   }
 
   append(hash: Uint8Array): void {
@@ -60,6 +51,23 @@ function headOf(stamp: FileStamp): Uint8Array {
     view.setBigUint64(at * 8, BigInt.asUintN(64, value), true);
   }
   return new Uint8Array(view.buffer);
+}
+
+function piecesIn(fd: number, head: Uint8Array): Uint8Array[] {
+  const { size } = fstatSync(fd);
+  const found = new Uint8Array(head.length);
+  if (size >= head.length) readFully(fd, found, 0);
+  if (Buffer.compare(found, head) !== 0) {
+    ftruncateSync(fd, 0);
+    writeFully(fd, head, 0);
+    return [];
+  }
+  // A torn last record is cut off, or what follows it would be misread.
+  const count = Math.floor((size - head.length) / HASH_BYTES);
+  ftruncateSync(fd, head.length + count * HASH_BYTES);
+  const bytes = new Uint8Array(count * HASH_BYTES);
+  readSync(fd, bytes, 0, bytes.length, head.length);
+  return chunksOf(bytes);
 }
 
 function chunksOf(bytes: Uint8Array): Uint8Array[] {
