@@ -45,7 +45,9 @@ async function orchestrator(reply: (seen: Seen, all: Seen[]) => Reply): Promise<
     response.writeHead(chosen.status, { 'content-type': 'application/json', ...chosen.headers });
     response.end(chosen.body === undefined ? '' : JSON.stringify(chosen.body));
   };
-  const server = createServer((request, response) => void answer(request, response)); // eslint-disable-line @typescript-eslint/no-meaningless-void-operator -- the callback must return nothing
+  const server = createServer((request, response) => {
+    void answer(request, response);
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const until = async (found: (all: Seen[]) => boolean, ms = 5000): Promise<void> => {
@@ -115,7 +117,7 @@ test('a node registers, then a change is reported within 200 ms with the bearer 
   await running(it, server, async () => {
     await until((all) => beats(all).length === 1);
     assert.equal(seen[0]?.path, '/prefix/v2/nodes/register');
-    assert.deepEqual((seen[0]?.body as { capabilities: { gpus: unknown } }).capabilities.gpus, []);
+    assert.deepEqual((seen[0].body as { capabilities: { gpus: unknown } }).capabilities.gpus, []);
     state.available = ['a', 'b'];
     const changedAt = performance.now();
     it.notify();
