@@ -5,6 +5,7 @@ import type { ModelMetadata } from '../content/metadata.ts';
 import { MODEL_MAX_ALIASES, MODEL_MAX_FILES, type Model, validateModel } from '../content/model.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
 import { ShoalError } from '../util/errors.ts';
+import { refuseHollowFiles } from './hollow-files.ts';
 import { decodeText, encodeText } from './text.ts';
 import { EntryMessage, type MetadataMessage } from './wire/record.js';
 
@@ -132,6 +133,7 @@ function decodeContent(bytes: Uint8Array): EntryContent {
 }
 
 function parse(bytes: Uint8Array): EntryMessage {
+  refuseHollowFiles(bytes);
   try {
     return EntryMessage.decode(bytes, { limits: { model: { files: MODEL_MAX_FILES, aliases: MODEL_MAX_ALIASES } } });
   } catch (error) {

@@ -13,6 +13,9 @@ import { fetchRecord } from './record-exchange.ts';
 /** A hostile record may take 48 MiB while it is checked, so few at a time. */
 const MAX_PULLS = 2;
 const MAX_WAITING = 4096;
+/** Checking a hostile record costs memory and time, so whoever has sent one is not asked again for a while. */
+const AVOID_LIAR_MS = 60_000;
+const MAX_LIARS = 1024;
 
 interface Pull {
   readonly owner: string;
@@ -31,6 +34,8 @@ export class RecordPuller {
   readonly #noted: NoteOnce;
   readonly #waiting = new Map<string, Pull>();
   readonly #running = new Set<string>();
+  /** Until when (`performance.now()`), oldest first. */
+  readonly #liars = new Map<string, number>();
 
   constructor(parts: { own: OwnRecord; fleet: Fleet; links: Links; blake3: Blake3Engine; log: Log; noted: NoteOnce }) {
     this.#own = parts.own;
@@ -68,7 +73,9 @@ export class RecordPuller {
   }
 
   async #run(pull: Pull, signal: AbortSignal): Promise<void> {
-    const sources = [pull.owner, ...pull.tellers].filter((peerId) => this.#links.isConnected(peerId));
+    const sources = [pull.owner, ...pull.tellers].filter(
+      (peerId) => this.#links.isConnected(peerId) && (this.#liars.get(peerId) ?? 0) <= performance.now(),
+    );
     for (const source of new Set(sources)) {
       try {
         if (await this.#pullFrom(source, pull, signal)) return;
@@ -99,8 +106,15 @@ export class RecordPuller {
   #note(source: string, owner: string, error: unknown): void {
     const code = codeOf(error);
     const fields = { peer: source, owner, code, reason: messageOf(error) };
+    if (code === 'invalid' || code === 'source-lied') this.#avoid(source);
     if (isAbort(error) || code === 'source-gone') this.#log.debug(fields, 'record not received');
     else if (this.#noted.isFirst(`record ${source} ${owner}`)) this.#log.warn(fields, 'record refused');
+  }
+
+  #avoid(source: string): void {
+    const [oldest] = this.#liars.keys();
+    if (this.#liars.size >= MAX_LIARS && oldest !== undefined) this.#liars.delete(oldest);
+    this.#liars.set(source, performance.now() + AVOID_LIAR_MS);
   }
 }
 

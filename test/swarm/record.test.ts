@@ -213,3 +213,11 @@ test('a head is believed only with the signature of the one it names', async () 
   const rsaLike = HeadMessage.encode({ ...HeadMessage.decode(head), peerId: Uint8Array.of(0x12, 2, 1, 2) });
   await rejectsWith('invalid', verifyHead(SignedHeadMessage.encode({ head: rsaLike, signature })));
 });
+
+test('a file too short to be one is refused before anything is decoded', () => {
+  const files = Buffer.alloc(2 * 100_000);
+  for (let at = 0; at < files.length; at += 2) files[at] = (4 << 3) | 2;
+  const length = Uint8Array.of((files.length & 0x7f) | 0x80, ((files.length >> 7) & 0x7f) | 0x80, files.length >> 14);
+  const entry = Buffer.concat([Uint8Array.of((1 << 3) | 2), length, files]);
+  assert.throws(() => decodeEntry(entry, blake3), /a file described in 0 bytes/);
+});
