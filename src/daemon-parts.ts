@@ -210,7 +210,6 @@ export async function startParts(
       swarm,
       server,
       blame,
-      locator,
       wanted,
       origins,
       orchestrators,

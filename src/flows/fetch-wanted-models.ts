@@ -6,6 +6,7 @@ import { childController } from '../util/deadline.ts';
 import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { Wake } from '../util/wake.ts';
+import { Leftovers } from './leftovers.ts';
 import type { ModelLocator } from './locate-models.ts';
 import { ModelFetch, type ModelFetchParts } from './model-fetch.ts';
 import type { Offer } from './offers.ts';
@@ -31,6 +32,8 @@ interface Attempt {
 /** What is known of a want beside the want itself. */
 interface Progress {
   attempt: Attempt | undefined;
+  /** What was tried last. */
+  offer: Offer | undefined;
   problem: ShoalError | undefined;
   /** What the log has been told of last, over all attempts. */
   told: string | undefined;
@@ -52,6 +55,7 @@ const FINISHED_KEPT_MS = 10 * 60_000;
 /** The second walk: what is wanted and not here is located, fetched and installed, again and again until it is. */
 export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }> {
   readonly #parts: FetchWantedParts;
+  readonly #leftovers: Leftovers;
   readonly #wake = new Wake();
   readonly #progress = new Map<string, Progress>();
   #finished: { readonly fetch: ModelFetch; readonly atMs: number }[] = [];
@@ -59,6 +63,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
   constructor(parts: FetchWantedParts) {
     super();
     this.#parts = parts;
+    this.#leftovers = new Leftovers({ ...parts, copies: parts.fetch.copies });
   }
 
   /** Something has changed that may let a want go on. */
@@ -131,7 +136,10 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       if (wanted.has(name)) continue;
       progress.attempt?.abort();
       await progress.attempt?.ended;
-      if (await this.#takenBack(name, progress)) this.#progress.delete(name);
+      if (!(await this.#leftovers.takeBack(name))) continue;
+      this.#progress.delete(name);
+      const offer = progress.offer ?? this.#parts.locator.offers.find(name);
+      if (offer !== undefined) await this.#leftovers.discard(offer, this.#needed());
     }
     for (const want of wants) await this.#leaveForNewer(want);
     const busy = new Set([...this.#progress.values()].flatMap(({ attempt }) => attempt?.fetch.offer.id ?? []));
@@ -159,10 +167,10 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
 
   /** The file was changed where it came from: nobody has the rest of the old one, and somebody has a new one. */
   async #leaveForNewer(want: Want): Promise<void> {
-    const { locator, log, store } = this.#parts;
+    const { locator, log } = this.#parts;
     const attempt = this.#progressOf(want.name).attempt;
     if (attempt?.fetch.view().state !== 'stalled') return;
-    const { id, digest, files, origins } = attempt.fetch.offer;
+    const { id, digest } = attempt.fetch.offer;
     const newer = locator.offers.find(want.name, want.digest);
     if (newer === undefined || newer.digest === digest) return;
     // An unhashed offer is found by any of its name: whoever has hashed it can give it, too.
@@ -173,11 +181,8 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     );
     attempt.abort();
     await attempt.ended;
-    const kept = new Set(newer.files.map(({ sha256 }) => sha256));
-    for (const { path, sha256 } of files) {
-      if (sha256 !== undefined && !kept.has(sha256)) await store.partials.discard(sha256);
-      if (sha256 === undefined) for (const url of origins) await this.#parts.fetch.copies.discard({ url }, path);
-    }
+    this.#progressOf(want.name).offer = newer;
+    await this.#leftovers.discard(attempt.fetch.offer, this.#needed());
   }
 
   /** Who announces a true sha256 with a manifest of his own must not hold up those who announce the right one. */
@@ -227,6 +232,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       }
     };
     progress.problem = undefined;
+    progress.offer = offer;
     progress.attempt = {
       fetch,
       abort: () => controller.abort(new DOMException('not wanted any more', 'AbortError')),
@@ -256,25 +262,23 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     );
   }
 
-  /** What is in place of a model that nobody wants any more goes again. False when it cannot go now. */
-  async #takenBack(name: string, progress: Progress): Promise<boolean> {
-    const { log, store } = this.#parts;
-    if (!store.installer.unfinished().includes(name)) return true;
-    try {
-      await store.installer.abandon(name);
-      return true;
-    } catch (error) {
-      const problem = messageOf(error);
-      if (progress.told !== problem) log.error({ model: name, problem }, 'files cannot be taken back, trying on');
-      progress.told = problem;
-      return false;
-    }
+  /** Blobs of what is wanted. */
+  #needed(): Set<string | undefined> {
+    const offers = [...this.#progress.values()].flatMap(({ offer }) => offer ?? []);
+    return new Set(offers.flatMap(({ files }) => files.map(({ sha256 }) => sha256)));
   }
 
   #progressOf(name: string): Progress {
     const known = this.#progress.get(name);
     if (known !== undefined) return known;
-    const made = { attempt: undefined, problem: undefined, told: undefined, failures: 0, notBeforeMs: -Infinity };
+    const made: Progress = {
+      attempt: undefined,
+      offer: undefined,
+      problem: undefined,
+      told: undefined,
+      failures: 0,
+      notBeforeMs: -Infinity,
+    };
     this.#progress.set(name, made);
     return made;
   }

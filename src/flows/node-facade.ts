@@ -8,7 +8,6 @@ import type { Metrics } from '../util/metrics.ts';
 import { type DoctorSubject, examine } from './doctor.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FetchWantedModels } from './fetch-wanted-models.ts';
-import type { ModelLocator } from './locate-models.ts';
 import type { ModelViews } from './model-views.ts';
 import type { NodeService } from './node-service.ts';
 import type { OrchestratorLink } from './orchestrator-link.ts';
@@ -49,7 +48,6 @@ export interface NodeFacadeParts {
   readonly swarm: Swarm;
   readonly server: PieceServer;
   readonly blame: BlameLedger;
-  readonly locator: ModelLocator;
   readonly wanted: FetchWantedModels;
   readonly origins: OriginLists;
   readonly orchestrators: readonly OrchestratorLink[];
@@ -165,10 +163,8 @@ export class NodeFacade implements NodeService {
       throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${id}" first.` });
     }
     await store.wants.delete(id);
-    if (store.catalog.findModel(id) === undefined) {
-      for (const { sha256 } of this.#filesOf(id)) if (sha256 !== undefined) await store.partials.discard(sha256);
-      return;
-    }
+    // What there is of it on its way goes with the want.
+    if (store.catalog.findModel(id) === undefined) return;
     await store.remover.remove(id, () => clock.sleep(WITHDRAWAL_MS, new AbortController().signal));
   }
 
@@ -265,10 +261,6 @@ export class NodeFacade implements NodeService {
 
   subscribe(listener: (event: NodeEvent) => void): () => void {
     return this.#parts.events.subscribe(listener);
-  }
-
-  #filesOf(id: string): readonly { sha256?: string }[] {
-    return this.#parts.locator.offers.find(id)?.files ?? [];
   }
 
   /** A name that nobody knows yet may be known in a moment, while this daemon is young. */

@@ -18,6 +18,8 @@ class Bench implements AsyncDisposable {
   abandon: (id: string) => Promise<void> = (id) => Promise.resolve(void this.unfinished.delete(id));
   reserve: (bytes: number) => Promise<never> = () => Promise.reject(new ShoalError('conflict', 'no room in this test'));
   readonly located = new Set<string>();
+  readonly partials = new Set<string>();
+  readonly copies = new Set<string>();
   begunBytes = 0;
   nowMs = 0;
   readonly #end = new AbortController();
@@ -33,7 +35,11 @@ class Bench implements AsyncDisposable {
       }),
       scanner: { firstScan: Promise.resolve(undefined) },
       installer: { unfinished: () => [...this.unfinished], abandon: (id: string) => this.abandon(id) },
-      partials: { find: () => undefined },
+      partials: {
+        find: (sha256: string) => (this.partials.has(sha256) ? { sha256 } : undefined),
+        discard: (sha256: string) => Promise.resolve(void this.partials.delete(sha256)),
+        claimedBytes: () => 0,
+      },
       space: { reserve: (bytes: number) => this.reserve(bytes) },
     };
     const locator = {
@@ -46,7 +52,10 @@ class Bench implements AsyncDisposable {
       },
     };
     const clock = { ...systemClock, now: () => systemClock.now(), monotonic: () => this.nowMs };
-    const copies = { begunBytes: () => Promise.resolve(this.begunBytes) };
+    const copies = {
+      begunBytes: () => Promise.resolve(this.begunBytes),
+      discard: (_origin: unknown, path: string) => Promise.resolve(void this.copies.delete(path)),
+    };
     const fetch = { store, clock, locator, copies, mount: () => ({ url: 'file:///nas' }) };
     const parts = { store, locator, clock, log: silentLog, fetch };
     this.wanted = new FetchWantedModels(parts as unknown as FetchWantedParts);
@@ -143,4 +152,34 @@ test('what an interrupted copy has left on the disk needs no room', async () => 
   bench.run();
   await eventually('it is asked for', () => asked.length > 0);
   assert.equal(asked[0], 30);
+});
+
+test('what is not wanted any more leaves nothing behind but what another model needs', async () => {
+  await using bench = new Bench();
+  const file = (path: string, sha256?: string): Offer['files'][number] => ({
+    path,
+    sizeBytes: 100,
+    ...(sha256 === undefined ? {} : { sha256, manifest: 'm' }),
+  });
+  const peers = { aliases: [], sizeBytes: 200, peers: ['p'], origins: [] };
+  bench.offers.push({ ...peers, id: 'a', files: [file('a/own', 'own'), file('a/vae', 'vae')] });
+  bench.offers.push({ ...peers, id: 'b', files: [file('b/vae', 'vae')] });
+  bench.offers.push({ ...peers, id: 'raw', files: [file('raw')], origins: ['file:///nas'] });
+  for (const name of ['a', 'b', 'raw']) bench.wants.push({ name, since: 0, priority: 'normal' });
+  for (const sha256 of ['own', 'vae']) bench.partials.add(sha256);
+  bench.copies.add('raw');
+  bench.run();
+  await eventually('all are tried', () =>
+    ['a', 'b', 'raw'].every((name) => bench.wanted.problemOf(name) !== undefined),
+  );
+  assert.equal(bench.partials.size, 2);
+  // Nobody offers it any more, either.
+  bench.offers.splice(0, 1);
+  bench.wants.splice(0, 1);
+  bench.wants.splice(1, 1);
+  await eventually('its own pieces are gone', () => {
+    bench.wanted.notify();
+    return !bench.partials.has('own') && bench.copies.size === 0;
+  });
+  assert.deepEqual([...bench.partials], ['vae']);
 });

@@ -1,0 +1,53 @@
+import type { Store } from '../store/store.ts';
+import type { OriginCopy } from '../transfer/origin-copy.ts';
+import { messageOf } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import type { Offer } from './offers.ts';
+
+export interface LeftoversParts {
+  readonly store: Store;
+  readonly copies: OriginCopy;
+  readonly log: Log;
+}
+
+/** Takes away what attempts have left on the disk when nobody needs it any more. Nothing here rejects. */
+export class Leftovers {
+  readonly #parts: LeftoversParts;
+  readonly #told = new Map<string, string>();
+
+  constructor(parts: LeftoversParts) {
+    this.#parts = parts;
+  }
+
+  /** What is in place of a model that is not whole. False when it cannot go now. */
+  async takeBack(id: string): Promise<boolean> {
+    const { installer } = this.#parts.store;
+    if (!installer.unfinished().includes(id)) return true;
+    return await this.#tried(id, () => installer.abandon(id));
+  }
+
+  /** Pieces and copies of an offer's files, but for the blobs that somebody else needs. */
+  async discard({ id, files, origins }: Offer, needed: ReadonlySet<string | undefined>): Promise<void> {
+    const { store, copies } = this.#parts;
+    await this.#tried(id, async () => {
+      for (const { path, sha256 } of files) {
+        if (sha256 === undefined) for (const url of origins) await copies.discard({ url }, path);
+        else if (!needed.has(sha256) && store.partials.find(sha256) !== undefined) await store.partials.discard(sha256);
+      }
+    });
+  }
+
+  async #tried(id: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      this.#told.delete(id);
+      return true;
+    } catch (error) {
+      const problem = messageOf(error);
+      if (this.#told.get(id) !== problem)
+        this.#parts.log.error({ model: id, problem }, 'leftovers cannot be taken away');
+      this.#told.set(id, problem);
+      return false;
+    }
+  }
+}
