@@ -43,7 +43,7 @@ export const settings = [
     key: 'lane',
     shape: 'one',
     placeholder: 'HOST:PORT',
-    help: 'direct connections that carry pieces',
+    help: 'reserved for direct connections; pieces travel over libp2p now',
     defaultText: '0.0.0.0:7422',
   },
   {

@@ -172,7 +172,7 @@ test('a daemon that restarts is waited for', async (t) => {
       },
       () => undefined,
     );
-  }, 1_500);
+  }, 5_000);
   const result = await running;
   assert.equal(result.code, 0, result.stderr);
   assert.match(result.stderr, /The daemon does not answer; waiting for it to come back\.\nThe daemon is back\./);
