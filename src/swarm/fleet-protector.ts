@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { ConnectionProtector, MessageStream, MultiaddrConnection } from '@libp2p/interface';
 import { preSharedKey } from '@libp2p/pnet';
 import { Uint8ArrayList } from 'uint8arraylist';
@@ -19,6 +20,7 @@ export function fleetProtector(fleetKey: Uint8Array, log: Log): () => Connection
   const noted = new NoteOnce();
   const protector: ConnectionProtector = {
     async protect(connection, options) {
+      readOncePerTurn(connection);
       const boxed = await inner.protect(connection, options);
       if (connection.direction === 'outbound') return boxed;
       const greeting = await firstBytes(boxed, GREETING.length, options?.signal ?? new AbortController().signal);
@@ -31,6 +33,25 @@ export function fleetProtector(fleetKey: Uint8Array, log: Log): () => Connection
     },
   };
   return () => protector;
+}
+
+/**
+ * libuv reads a socket that has data up to 32 times before it looks at another. With 64 KiB to decrypt each time, all
+ * else in the process, the API first, would wait for tens of milliseconds; one read in each turn of the event loop keeps
+ * the turns short.
+ */
+function readOncePerTurn(connection: MessageStream): void {
+  // libp2p hands over its TCP connection here, whatever the interface says.
+  const raw = connection as { readonly socket?: unknown; readonly readStatus?: string };
+  const { socket } = raw;
+  if (!(socket instanceof Socket)) return;
+  socket.on('data', () => {
+    socket.pause();
+    setImmediate(() => {
+      // Who has paused the connection meanwhile, because a reader is slow, resumes it.
+      if (raw.readStatus === 'readable') socket.resume();
+    });
+  });
 }
 
 /** The first bytes of a stream, which stay in it for whoever reads next. */
