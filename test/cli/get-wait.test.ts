@@ -175,6 +175,6 @@ test('a daemon that restarts is waited for', async (t) => {
   }, 5_000);
   const result = await running;
   assert.equal(result.code, 0, result.stderr);
-  assert.match(result.stderr, /The daemon does not answer; waiting for it to come back\.\nThe daemon is back\./);
+  assert.match(result.stderr, /The daemon does not answer; waiting for it to come back\.\n[^]*The daemon is back\./);
   assert.match(result.stderr, /m: installed/);
 });

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { appendFile, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { loadBlake3 } from '../../src/content/blake3.ts';
 import { partialPath } from '../../src/store/partial-file.ts';
@@ -94,12 +96,16 @@ test('a copy that was given up goes on where it was, and what was damaged meanwh
 
 test('a source that is written while it is copied is not taken for what it was', async () => {
   await using bench = await CopyBench.make({ seed: 'written', sizeBytes: 40 * 262_144 });
-  let touched: Promise<void> | undefined;
-  const copy = bench.run(() => {
-    touched ??= utimes(bench.source, new Date(), new Date());
-  });
-  await assert.rejects(copy, (error) => codeOf(error) === 'changed');
-  await touched;
+  // A process of its own, so that it writes in the middle of the copy however busy this one is.
+  const writer = spawn('sh', ['-c', 'while :; do touch "$0"; done', bench.source], { stdio: 'ignore' });
+  const { mtimeNs } = await stat(bench.source, { bigint: true });
+  while ((await stat(bench.source, { bigint: true })).mtimeNs === mtimeNs) await delay(5);
+  try {
+    await assert.rejects(bench.run(), (error) => codeOf(error) === 'changed');
+  } finally {
+    writer.kill('SIGKILL');
+    await once(writer, 'exit');
+  }
   // The journal names the source as it was, so all of it is copied anew.
   const { resumedBytes } = await bench.run();
   assert.equal(resumedBytes, 0);
