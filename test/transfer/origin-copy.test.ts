@@ -95,9 +95,11 @@ test('a copy that was given up goes on where it was, and what was damaged meanwh
 });
 
 test('a source that is written while it is copied is not taken for what it was', async () => {
-  await using bench = await CopyBench.make({ seed: 'written', sizeBytes: 40 * 262_144 });
-  // A process of its own, so that it writes in the middle of the copy however busy this one is.
-  const writer = spawn('sh', ['-c', 'while :; do touch "$0"; done', bench.source], { stdio: 'ignore' });
+  await using bench = await CopyBench.make({ seed: 'written', sizeBytes: 160 * 262_144 });
+  // A process of its own, so that it writes in the middle of the copy however busy this one is: its first byte, as it was.
+  const firstByte = ((await readFile(bench.source))[0] ?? 0).toString(8).padStart(3, '0');
+  const script = 'while :; do printf "\\\\$1" 1<>"$0"; done';
+  const writer = spawn('sh', ['-c', script, bench.source, firstByte], { stdio: 'ignore' });
   const { mtimeNs } = await stat(bench.source, { bigint: true });
   while ((await stat(bench.source, { bigint: true })).mtimeNs === mtimeNs) await delay(5);
   try {
