@@ -16,6 +16,7 @@ import { OriginLists } from './flows/origin-lists.ts';
 import { linkOrchestrators } from './flows/report-models.ts';
 import { tellPeers, tellTransfers } from './flows/tell-events.ts';
 import { tellSystemd } from './flows/tell-systemd.ts';
+import { withdrawalTold } from './flows/withdrawal.ts';
 import { Store } from './store/store.ts';
 import { loadOrCreateFleetKey } from './swarm/fleet-key.ts';
 import { loadOrCreateIdentity } from './swarm/identity.ts';
@@ -223,6 +224,7 @@ export async function startParts(
       ],
       api: () => `http://${formatHostPort(apiAddress.now)}`,
       ready: () => isReady,
+      withdrawn: (model) => withdrawalTold(model, { orchestrators, gossip: swarm.gossip, clock, log }),
     },
   );
   gauges(metrics, facade, store);

@@ -59,13 +59,13 @@ export interface NodeFacadeParts {
   readonly listeners: () => DoctorSubject['listeners'];
   readonly api: () => string;
   readonly ready: () => boolean;
+  /** Resolves when fleet and orchestrators know that the model is not here any more. */
+  readonly withdrawn: (model: string) => Promise<void>;
 }
 
 /** A daemon that has just started learns within so long what the others have. */
 const LEARNING_MS = 6_000;
 const LOOK_AGAIN_MS = 100;
-/** What is withdrawn reaches the fleet and the orchestrators before the first byte is deleted. */
-const WITHDRAWAL_MS = 300;
 
 /** What the HTTP API can ask of the daemon. */
 export class NodeFacade implements NodeService {
@@ -157,7 +157,7 @@ export class NodeFacade implements NodeService {
   }
 
   async remove(idOrAlias: string): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { store } = this.#parts;
     const { id, pinned } = this.model(idOrAlias);
     if (pinned) {
       throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${id}" first.` });
@@ -165,7 +165,7 @@ export class NodeFacade implements NodeService {
     await store.wants.delete(id);
     // What there is of it on its way goes with the want.
     if (store.catalog.findModel(id) === undefined) return;
-    await store.remover.remove(id, () => clock.sleep(WITHDRAWAL_MS, new AbortController().signal));
+    await store.remover.remove(id, () => this.#parts.withdrawn(id));
   }
 
   async pin(idOrAlias: string): Promise<ModelView> {

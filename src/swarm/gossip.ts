@@ -51,6 +51,8 @@ export class CatalogGossip {
   readonly #messages: { inc(labels: { kind: string }): void };
   #nextBeatAt = 0;
   #dirty = true;
+  #sending: Promise<void> | undefined;
+  #unsent: (() => void)[] = [];
   #signal: AbortSignal = AbortSignal.abort();
 
   constructor(
@@ -96,6 +98,12 @@ export class CatalogGossip {
     if (this.#own.setMeta(patch)) this.#announce();
   }
 
+  /** Resolves when everything that `update` was told of before has been sent. */
+  async flushed(): Promise<void> {
+    if (this.#dirty) await new Promise<void>((resolve) => this.#unsent.push(resolve));
+    else await this.#sending;
+  }
+
   /** Goes out with the next head. */
   setFreeBytes(bytes: number): void {
     this.#own.freeBytes = bytes;
@@ -113,7 +121,10 @@ export class CatalogGossip {
     const stopSync = await this.#sync.start(signal, () => this.#beatWithin(BEAT_AFTER_JOIN_MS));
     try {
       for (;;) {
-        if (this.#dirty || performance.now() >= this.#nextBeatAt) await this.#publish();
+        if (this.#dirty || performance.now() >= this.#nextBeatAt) {
+          this.#sending = this.#publish();
+          await this.#sending;
+        }
         this.#fleet.expire();
         const untilBeat = Math.max(0, this.#nextBeatAt - performance.now());
         // Changes come in bursts, one for each file: wait for the rest of them, but never more than 100 ms.
@@ -139,6 +150,7 @@ export class CatalogGossip {
 
   async #publish(): Promise<void> {
     this.#dirty = false;
+    const waiting = this.#unsent.splice(0);
     this.#nextBeatAt = performance.now() + jittered(this.#beatMs, 0.1, this.#random);
     const publication = await this.#own.publish();
     try {
@@ -146,6 +158,7 @@ export class CatalogGossip {
     } catch (error) {
       this.#log.debug({ reason: messageOf(error) }, 'gossip not sent');
     }
+    for (const resolve of waiting) resolve();
   }
 
   async #validate(peer: PeerId, message: Message): Promise<TopicValidatorResult> {
