@@ -7,7 +7,7 @@ import { BlobPaths } from './blob-paths.ts';
 import type { Database } from './database.ts';
 import type { FileStamp } from './file-stamp.ts';
 import { FileTable } from './file-table.ts';
-import { GivenAliases } from './given-aliases.ts';
+import { GivenNames } from './given-names.ts';
 import { HeldModels } from './held-models.ts';
 import type { KnownFile, RememberedFile } from './known-file.ts';
 import { ManifestTable } from './manifest-table.ts';
@@ -29,7 +29,7 @@ interface Kept {
   readonly table: FileTable;
   readonly remembered: Map<string, RememberedFile>;
   readonly manifests: ManifestTable;
-  readonly aliases: GivenAliases;
+  readonly names: GivenNames;
   readonly held: HeldModels;
 }
 
@@ -78,7 +78,7 @@ export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
       remembered: await table.load(),
       manifests: await ManifestTable.open(parts),
       held: await HeldModels.open(parts),
-      aliases: await GivenAliases.open(parts),
+      names: await GivenNames.open(parts),
     });
     const oldest = parts.clock.now() - LOST_KEPT_MS;
     for (const [path, { lostAt }] of catalog.#remembered)
@@ -221,10 +221,10 @@ export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
     await this.#kept.table.delete(path);
   }
 
-  /** Names given on registration, beside those that follow from the id. @throws ShoalError `invalid`, `conflict` */
-  async addAliases(id: string, aliases: readonly string[]): Promise<void> {
-    await this.#kept.aliases.add(id, aliases);
-    this.#index.touchId(id);
+  /** Whatever has the digest is called so, too, and nothing else; undefined ends that. @throws ShoalError `invalid`, `conflict` */
+  async name(name: string, digest: string | undefined): Promise<void> {
+    await (digest === undefined ? this.#kept.names.take(name) : this.#kept.names.give(name, digest));
+    this.#index.touchNamed(name, digest);
     this.refresh();
   }
 
@@ -258,8 +258,8 @@ export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
     this.#timer = undefined;
     this.#dirty = false;
     const startMs = performance.now();
-    const { held, aliases } = this.#kept;
-    const change = this.#index.regroup({ verified: this.#files, held, aliases });
+    const { held, names } = this.#kept;
+    const change = this.#index.regroup({ verified: this.#files, held, names });
     this.#groupingMs = performance.now() - startMs;
     if (change.added.length > 0 || change.removed.length > 0) this.emit('change', change);
   }

@@ -1,6 +1,6 @@
 import { type ModelMetadata, mergeMetadata } from '../content/metadata.ts';
-import { MODEL_MAX_ALIASES, type Model, type ModelFile, makeModel } from '../content/model.ts';
-import type { ModelGroup } from '../content/model-rules.ts';
+import { MODEL_MAX_ALIASES, type Model, type ModelFile, makeModel, modelDigest } from '../content/model.ts';
+import { aliasesOf, type ModelGroup } from '../content/model-rules.ts';
 import type { KnownFile } from './known-file.ts';
 import { PathIndex } from './path-index.ts';
 
@@ -8,7 +8,12 @@ export interface IndexedFiles {
   readonly verified: ReadonlyMap<string, KnownFile>;
   /** Ids of models that are not here whatever lies there. */
   readonly held: { has(id: string): boolean };
-  readonly aliases: { get(id: string): readonly string[] | undefined };
+  /** Given on registration: by digest, and what each of them belongs to. */
+  readonly names: {
+    readonly size: number;
+    of(digest: string): readonly string[];
+    ownerOf(name: string): string | undefined;
+  };
 }
 
 export interface CatalogChange {
@@ -54,6 +59,13 @@ export class ModelIndex {
   /** What is known of the model has changed, beside its files. */
   touchId(id: string): void {
     this.#paths.touchId(id);
+  }
+
+  /** A name was given to the digest, or taken from what had it. */
+  touchNamed(name: string, digest: string | undefined): void {
+    for (const { id, digest: own, aliases } of this.#models.values()) {
+      if (own === digest || aliases.includes(name) || aliasesOf(id).includes(name)) this.#paths.touchId(id);
+    }
   }
 
   /** The model that the file belongs to is not here any more. Returns its id if there was one. */
@@ -126,12 +138,20 @@ function modelOf(group: ModelGroup, files: IndexedFiles, before: Model | undefin
     own.push({ path, sizeBytes: file.stamp.sizeBytes, sha256: file.sha256, manifest: file.manifest });
     if (file.metadata !== undefined) metadata.push(file.metadata);
   }
-  const given = files.aliases.get(group.id) ?? [];
-  const aliases = [...new Set([...group.aliases, ...given])].slice(0, MODEL_MAX_ALIASES);
-  const unchanged =
+  const sameFiles =
     before?.files.length === own.length &&
-    before.aliases.length === aliases.length &&
-    aliases.every((alias, at) => before.aliases[at] === alias) &&
     own.every((file, at) => before.files[at]?.path === file.path && before.files[at].sha256 === file.sha256);
+  const aliases = aliasesIn(group, files.names, () => (sameFiles ? before.digest : modelDigest(group.id, own)));
+  const unchanged =
+    sameFiles && before.aliases.length === aliases.length && aliases.every((alias, at) => before.aliases[at] === alias);
   return unchanged ? before : makeModel(group.id, aliases, own, mergeMetadata(metadata));
+}
+
+/** A name that was given to other bytes is not this model's, even if its id ends like that. */
+function aliasesIn(group: ModelGroup, names: IndexedFiles['names'], digestOf: () => string): string[] {
+  if (names.size === 0) return group.aliases.slice(0, MODEL_MAX_ALIASES);
+  const digest = digestOf();
+  const own = group.aliases.filter((alias) => (names.ownerOf(alias) ?? digest) === digest);
+  const given = names.of(digest).filter((name) => name !== group.id);
+  return [...new Set([...own, ...given])].slice(0, MODEL_MAX_ALIASES);
 }

@@ -44,22 +44,31 @@ test('a held model stays out until it is released, also over a restart', async (
   await made.seesModels('m');
 });
 
-test('names given on registration lead to the model and survive a restart; a shared one leads nowhere', async () => {
+test('a name given to a digest leads to whatever has it, survives a restart, and goes with the bytes', async () => {
   await using folder = await temporaryFolder();
+  const digest = `sha256:${sha256Of('1')}`;
   {
     await using made = await TestStore.start({ root: folder.path });
     const { catalog } = made.store;
     await made.write('a/one.ckpt', '1');
     await made.write('b/one.ckpt', '2');
     await made.seesModels('a/one.ckpt', 'b/one.ckpt');
-    assert.equal(catalog.findModel('one'), undefined);
-    await catalog.addAliases('a/one.ckpt', ['mine']);
+    assert.equal(catalog.findModel('one'), undefined, 'a shared alias leads nowhere');
+    await catalog.name('mine', digest);
     assert.equal(catalog.findModel('mine')?.id, 'a/one.ckpt');
-    const many = Array.from({ length: 20 }, (_, n) => `n${n}`);
-    await assert.rejects(catalog.addAliases('a/one.ckpt', many), (error) => codeOf(error) === 'conflict');
-    await assert.rejects(catalog.addAliases('a/one.ckpt', ['line\nbreak']), (error) => codeOf(error) === 'invalid');
+    await catalog.name('one', digest);
+    assert.equal(catalog.findModel('one')?.id, 'a/one.ckpt', 'the registration decides whose it is');
+    await catalog.name('one', undefined);
+    assert.equal(catalog.findModel('one'), undefined);
+    await assert.rejects(catalog.name('line\nbreak', digest), (error) => codeOf(error) === 'invalid');
+    for (let n = 0; n < 13; n += 1) await catalog.name(`n${n}`, digest);
+    await assert.rejects(catalog.name('one too many', digest), (error) => codeOf(error) === 'conflict');
   }
   await using made = await TestStore.start({ root: folder.path });
   await made.seesModels('a/one.ckpt', 'b/one.ckpt');
   assert.equal(made.store.catalog.findModel('mine')?.id, 'a/one.ckpt');
+  await made.write('a/one.ckpt', 'other bytes');
+  await made.write('c/new.ckpt', '1');
+  await made.seesModels('a/one.ckpt', 'b/one.ckpt', 'c/new.ckpt');
+  assert.equal(made.store.catalog.findModel('mine')?.id, 'c/new.ckpt', 'not what took the place of the file');
 });

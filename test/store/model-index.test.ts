@@ -23,6 +23,8 @@ const names = fc.constantFrom(...NAMES);
 const folders = fc.array(fc.constantFrom('a', 'b', 'x.gguf', '.d'), { maxLength: 3 });
 const paths = fc.tuple(folders, names).map(([folder, name]) => [...folder, name].join('/'));
 
+const NO_NAMES = { size: 0, of: () => [], ownerOf: () => undefined };
+
 test('groups of the touched buckets are what grouping all paths gives, whatever comes and goes', () => {
   const operations = fc.array(fc.tuple(fc.boolean(), paths), { minLength: 1, maxLength: 60 });
   fc.assert(
@@ -67,7 +69,7 @@ test('models, names and the changes told are those of an index made anew, under 
       const pending = new Set<string>();
       /** What a listener believes to be here. */
       const told = new Map<string, string>();
-      const given = { held: new Set<string>(), aliases: new Map<string, string[]>() };
+      const given = { held: new Set<string>(), names: NO_NAMES };
       const regroup = (): void => {
         const { added, removed } = index.regroup({ verified, ...given });
         for (const id of removed) assert.ok(told.delete(id), `${id} was told to go and was not here`);
@@ -106,7 +108,7 @@ test('models, names and the changes told are those of an index made anew, under 
 test('one change among 10,000 models costs less than 15 ms', () => {
   const index = new ModelIndex();
   const verified = new Map<string, KnownFile>();
-  const given = { held: new Set<string>(), aliases: new Map<string, string[]>() };
+  const given = { held: new Set<string>(), names: NO_NAMES };
   const all = Array.from({ length: 10_000 }, (_, n) => `loras/style-${n}.safetensors`);
   all.forEach((path, n) => {
     verified.set(path, fileOf(n + 1));
