@@ -1,0 +1,25 @@
+/** What a fleet may be, so that no caller can make the orchestrator hold more than it has memory for. */
+export const LIMITS = {
+  nodes: 10_000,
+  poolsPerNode: 256,
+  /** Ids and aliases in one list of a heartbeat. */
+  modelsPerList: 20_000,
+  /** Different names in the whole fleet. */
+  names: 200_000,
+  incomingPerNode: 1_000,
+  gpusPerNode: 64,
+  catalogModels: 100_000,
+  leases: 50_000,
+  waiters: 1_000,
+  /** An id may be a path of 1,024 bytes. */
+  modelNameLength: 1_024,
+  idLength: 256,
+  textLength: 1_024,
+} as const;
+
+/** Senders report every 10 s; three are missed before a node counts as gone. */
+export const PERIOD_MS = 10_000;
+export const OFFLINE_AFTER_MS = 30_000;
+export const SWEEP_MS = 10_000;
+/** A node that has been silent for a week is forgotten, and its id is free again. */
+export const FORGET_AFTER_MS = 7 * 24 * 3600 * 1000;

@@ -1,0 +1,51 @@
+/**
+ * The names that a node or a pool offers, sorted. Most lists stay the same from one heartbeat to the next, and most pools
+ * offer what their node offers: then the same object stands for both.
+ */
+export class ModelList {
+  static readonly empty = new ModelList([]);
+  readonly names: readonly string[];
+  #set: ReadonlySet<string> | undefined;
+  #json: string | undefined;
+
+  private constructor(names: readonly string[]) {
+    this.names = names;
+  }
+
+  /** Returns `before` when nothing has changed. */
+  static from(given: readonly string[], before: ModelList): ModelList {
+    if (sameNames(given, before.names)) return before;
+    const names = isSorted(given) ? given : [...new Set(given)].sort();
+    if (names.length === 0) return ModelList.empty;
+    return sameNames(names, before.names) ? before : new ModelList(names);
+  }
+
+  has(name: string): boolean {
+    this.#set ??= new Set(this.names);
+    return this.#set.has(name);
+  }
+
+  /** As JSON, encoded once. */
+  json(): string {
+    this.#json ??= JSON.stringify(this.names);
+    return this.#json;
+  }
+
+  /** The names of both. */
+  with(other: ModelList): ModelList {
+    if (other === this || other.names.every((name) => this.has(name))) return this;
+    return ModelList.from([...this.names, ...other.names], this);
+  }
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, index) => name === b[index]);
+}
+
+/** Strictly, so that nothing is there twice. */
+function isSorted(names: readonly string[]): boolean {
+  for (let index = 1; index < names.length; index += 1) {
+    if ((names[index - 1] ?? '') >= (names[index] ?? '')) return false;
+  }
+  return true;
+}
