@@ -10,7 +10,11 @@ const Id = Type.String({ minLength: 1, maxLength: LIMITS.idLength, pattern: '^[^
 const Text = Type.String({ maxLength: LIMITS.textLength });
 const U32 = Type.Integer({ minimum: 0, maximum: 4_294_967_295 });
 const Bytes = Type.Integer({ minimum: 0 });
-const Priority = Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'The lowest is chosen first; 1 if absent' });
+const Priority = Type.Integer({
+  minimum: 0,
+  maximum: 1_000_000,
+  description: 'The lowest is chosen first; 1 if absent',
+});
 const ModelName = Type.String({ minLength: 1, maxLength: LIMITS.modelNameLength });
 const ModelNames = Type.Array(ModelName, { maxItems: LIMITS.modelsPerList });
 const Digest = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });

@@ -13,6 +13,9 @@ export interface Lease {
   readonly durationMs: number;
 }
 
+/** Before anybody has said what a task takes, all pools are alike: any number would do. */
+const USUAL_TASK_MS = 60_000;
+
 /**
  * Slots that are promised for a short time, so that two callers never pick the same last one. In memory only: after a
  * restart of the orchestrator no pool is placed on before its next heartbeat, which shows the work that has begun.
@@ -21,8 +24,10 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
   readonly #leases = new Map<string, Lease>();
   /** The one that ends first stands first. */
   readonly #byEnd: Lease[] = [];
+  readonly #byPool = new Map<FleetPool, Set<Lease>>();
   readonly #clock: Clock;
   readonly #newId: () => string;
+  #usualTaskMs: number | undefined;
 
   constructor(parts: { clock: Clock; newId: () => string }) {
     super();
@@ -56,6 +61,9 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
     const lease: Lease = { id: this.#newId(), pool, grantedAtMs: this.#clock.now(), endsMs, durationMs };
     this.#leases.set(lease.id, lease);
     this.#byEnd.splice(this.#placeOf(endsMs), 0, lease);
+    const ofPool = this.#byPool.get(pool);
+    if (ofPool === undefined) this.#byPool.set(pool, new Set([lease]));
+    else ofPool.add(lease);
     pool.slots.grant(lease.id);
     return lease;
   }
@@ -66,15 +74,17 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
     const lease = this.#leases.get(id);
     if (lease === undefined) return false;
     this.#byEnd.splice(this.#byEnd.indexOf(lease), 1);
-    if (tookMs !== undefined) lease.pool.taskMs = smoothed(lease.pool.taskMs, tookMs);
+    if (tookMs !== undefined) {
+      lease.pool.taskMs = smoothed(lease.pool.taskMs, tookMs);
+      this.#usualTaskMs = smoothed(this.#usualTaskMs, tookMs);
+    }
     this.#end(lease);
     return true;
   }
 
   /** Leases of a pool that is gone protect nothing any more. */
   drop(pool: FleetPool): void {
-    if (pool.slots.leases === 0) return;
-    for (const lease of [...this.#byEnd]) if (lease.pool === pool) this.release(lease.id);
+    for (const lease of [...(this.#byPool.get(pool) ?? [])]) this.release(lease.id);
   }
 
   /** Ends what has run out. */
@@ -89,16 +99,20 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
   /** When the next lease of this pool ends; undefined when it has none. */
   nextEndMs(pool: FleetPool): number | undefined {
     if (pool.slots.promised === 0) return undefined;
-    return this.#byEnd.find((lease) => lease.pool === pool)?.endsMs;
+    let first = Infinity;
+    for (const { endsMs } of this.#byPool.get(pool) ?? []) first = Math.min(first, endsMs);
+    return first === Infinity ? undefined : first;
   }
 
-  /** When any lease ends next. */
-  get firstEndMs(): number | undefined {
-    return this.#byEnd[0]?.endsMs;
+  /** What a task takes where nobody has measured it. */
+  get usualTaskMs(): number {
+    return this.#usualTaskMs ?? USUAL_TASK_MS;
   }
 
   #end(lease: Lease): void {
     this.#leases.delete(lease.id);
+    const ofPool = this.#byPool.get(lease.pool);
+    if (ofPool?.delete(lease) === true && ofPool.size === 0) this.#byPool.delete(lease.pool);
     lease.pool.slots.end(lease.id);
     this.emit('freed', lease.pool);
   }

@@ -60,7 +60,10 @@ function parserOf<T extends TSchema>(schema: T): (given: unknown) => Static<T> {
 
 /** `/pools/2/slots_free` → `pools[2].slots_free`. */
 function fieldOf(pointer: string): string {
-  const place = pointer.slice(1).replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]').replaceAll('/', '.');
+  const place = pointer
+    .slice(1)
+    .replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]')
+    .replaceAll('/', '.');
   return place === '' ? 'the body' : place;
 }
 

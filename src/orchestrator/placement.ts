@@ -24,8 +24,8 @@ export interface Demand {
   readonly registered?: ReadonlyMap<string, string>;
   /** Ids of nodes, or `node/pool`. */
   readonly exclude: ReadonlySet<string>;
-  /** One of the models is retired, and its deadline is over. */
-  readonly retired: boolean;
+  /** Retired models, their deadlines over, that this task asks for by id or by a name that follows from the id. */
+  readonly retired: readonly string[];
 }
 
 /** Why a pool does not get the task, the most final first. */
@@ -47,7 +47,7 @@ export type Refusal = (typeof refusals)[number];
 /** Undefined when the pool can take the task now. */
 export function refusalOf(pool: PoolFacts, demand: Demand): Refusal | undefined {
   const { node } = pool;
-  if (demand.retired) return 'retired';
+  for (const id of demand.retired) if (demand.models.includes(id) || pool.models.has(id)) return 'retired';
   if (!node.online) return 'offline';
   if (demand.exclude.size > 0 && isExcluded(pool, demand.exclude)) return 'excluded';
   if (pool.draining || node.record.draining) return 'draining';

@@ -1,0 +1,197 @@
+import type { Clock } from '../util/clock.ts';
+import { ShoalError } from '../util/errors.ts';
+import { type Random, seededRandom } from '../util/random.ts';
+import type { FleetNode, FleetPool } from './fleet-node.ts';
+import { type Lease, LeaseBook } from './lease-book.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+import type { NodeRegistry } from './node-registry.ts';
+import { choose, type Demand, type Refusal, refusalOf, type StrategyName, strategies } from './placement.ts';
+import { PlacementQueue } from './placement-queue.ts';
+import { type Prospect, prospects } from './soonest.ts';
+
+export interface PlacementWish {
+  readonly models: readonly string[];
+  readonly digest?: string;
+  readonly strategy: StrategyName;
+  /** How many candidates are wanted. */
+  readonly count: number;
+  readonly exclude: readonly string[];
+  readonly maxWaitMs: number;
+  /** Takes a slot of the best candidate for so long. */
+  readonly leaseMs?: number;
+  /** Repeats a choice by chance. */
+  readonly seed?: number;
+}
+
+export interface Placement {
+  readonly candidates: readonly { readonly pool: FleetPool; readonly reason: string }[];
+  readonly lease: Lease | undefined;
+}
+
+export interface RefusedPool {
+  readonly pool: FleetPool;
+  readonly reason: Refusal;
+}
+
+/** Why no pool takes the task. */
+export interface NoPlacement {
+  readonly refused: readonly RefusedPool[];
+  readonly counts: Readonly<Partial<Record<Refusal, number>>>;
+  readonly prospects: readonly Prospect[];
+}
+
+/** More is not read by anybody; the counts tell the rest. */
+const REFUSED_MAX = 1_000;
+const PROSPECTS_MAX = 5;
+const EXPIRY_PERIOD_MS = 100;
+
+/** Places tasks on the pools of the registry. */
+export class Orchestrator {
+  readonly registry: NodeRegistry;
+  readonly catalog: ModelCatalog;
+  readonly leases: LeaseBook;
+  readonly queue: PlacementQueue;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #placed = 0;
+
+  constructor(parts: {
+    registry: NodeRegistry;
+    catalog: ModelCatalog;
+    clock: Clock;
+    random: Random;
+    newId: () => string;
+  }) {
+    this.registry = parts.registry;
+    this.catalog = parts.catalog;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.leases = new LeaseBook(parts);
+    this.queue = new PlacementQueue(parts);
+    this.registry.on('capacity', (pool) => this.queue.offer(pool));
+    this.registry.on('withdrawn', (pool) => this.leases.drop(pool));
+    this.leases.on('freed', (pool) => this.queue.offer(pool));
+  }
+
+  /** Leases that run out free their slots for those who wait. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(EXPIRY_PERIOD_MS, signal);
+      this.leases.expire();
+    }
+  }
+
+  /** Undefined when no pool can take the task within the time that the caller gives; `whyNot` tells why. */
+  async place(wish: PlacementWish, signal: AbortSignal): Promise<Placement | undefined> {
+    const found = this.#tryToPlace(wish);
+    if (found !== undefined || wish.maxWaitMs === 0) return found;
+    const demand = (): Demand => this.#demandOf(wish);
+    const attempt = (): Placement | undefined => this.#tryToPlace(wish);
+    return this.queue.wait({ demand, attempt, maxMs: wish.maxWaitMs }, signal);
+  }
+
+  whyNot(wish: PlacementWish): NoPlacement {
+    const demand = this.#demandOf(wish);
+    const counts: Partial<Record<Refusal, number>> = {};
+    const refused: RefusedPool[] = [];
+    for (const pool of this.#allPools()) {
+      const reason = refusalOf(pool, demand);
+      if (reason === undefined) continue;
+      counts[reason] = (counts[reason] ?? 0) + 1;
+      if (refused.length < REFUSED_MAX) refused.push({ pool, reason });
+    }
+    return { refused, counts, prospects: this.#prospects(demand) };
+  }
+
+  /** Takes a slot of a pool that the caller chose. @throws ShoalError `not-found`, `conflict` */
+  lease(nodeId: string, poolId: string, leaseMs: number): Lease {
+    this.leases.expire();
+    const pool = this.registry.get(nodeId).pools.get(poolId);
+    if (pool === undefined) {
+      throw new ShoalError('not-found', `"${nodeId}" reports no pool "${poolId}"`, {
+        remedy: 'GET /v2/catalog/availability names the pools of each node.',
+      });
+    }
+    const refusal = refusalOf(pool, { models: [], exclude: new Set(), retired: [] });
+    if (refusal !== undefined && refusal !== 'leased') {
+      throw new ShoalError('conflict', `pool "${poolId}" of "${nodeId}" takes no task: ${refusal}`, {
+        remedy: 'Ask POST /v2/placement for another.',
+        fields: { reason: refusal },
+      });
+    }
+    const lease = this.leases.grant(pool, leaseMs);
+    this.#mark(pool);
+    return lease;
+  }
+
+  #tryToPlace(wish: PlacementWish): Placement | undefined {
+    this.leases.expire();
+    const demand = this.#demandOf(wish);
+    const strategy = strategies[wish.strategy];
+    const random = wish.seed === undefined ? this.#random : seededRandom(wish.seed);
+    const chance = { random, usualTaskMs: this.leases.usualTaskMs };
+    const chosen = choose(this.#poolsWith(demand), demand, { strategy, count: wish.count, chance });
+    const [best] = chosen;
+    if (best === undefined) return undefined;
+    const candidates = chosen.map((pool) => ({ pool, reason: strategy.reason(pool, chance) }));
+    const lease = wish.leaseMs === undefined ? undefined : this.leases.grant(best, wish.leaseMs);
+    this.#mark(best);
+    return { candidates, lease };
+  }
+
+  #demandOf({ models, digest, exclude }: PlacementWish): Demand {
+    const registered = new Map<string, string>();
+    for (const model of models) {
+      const known = this.catalog.find(model);
+      if (known !== undefined) registered.set(model, known.digest);
+    }
+    const retired = models.flatMap((model) => this.catalog.retired(model));
+    return { models, digest, exclude: new Set(exclude), retired, registered };
+  }
+
+  /** Only nodes that have the rarest of the models can have all of them. */
+  #poolsWith({ models }: Demand): Iterable<FleetPool> {
+    let fewest: ReadonlySet<FleetNode> | undefined;
+    this.registry.sweep();
+    for (const model of models) {
+      const nodes = this.registry.index.nodesWith(model);
+      if (nodes === undefined) return [];
+      if (fewest === undefined || nodes.size < fewest.size) fewest = nodes;
+    }
+    return poolsOf(fewest ?? this.registry.nodes());
+  }
+
+  #allPools(): Iterable<FleetPool> {
+    return poolsOf(this.registry.nodes());
+  }
+
+  #prospects(demand: Demand): Prospect[] {
+    const rates: number[] = [];
+    const sizes = new Map<string, number>();
+    for (const node of this.registry.nodes()) {
+      if (node.bytesPerSecond !== undefined) rates.push(node.bytesPerSecond);
+      for (const model of demand.models) {
+        const incoming = node.incoming.get(model);
+        if (incoming !== undefined) sizes.set(model, incoming.bytes_total);
+      }
+    }
+    rates.sort((a, b) => a - b);
+    return prospects(this.#allPools(), demand, {
+      nowMs: this.#clock.monotonic(),
+      sizeOf: (model) => this.catalog.find(model)?.sizeBytes ?? sizes.get(model),
+      leaseEndMs: (pool) => this.leases.nextEndMs(pool),
+      usualBytesPerSecond: rates[rates.length >> 1],
+      count: PROSPECTS_MAX,
+    });
+  }
+
+  /** For strategies that go round. */
+  #mark(pool: FleetPool): void {
+    this.#placed += 1;
+    pool.lastPlaced = this.#placed;
+  }
+}
+
+function* poolsOf(nodes: Iterable<FleetNode>): Iterable<FleetPool> {
+  for (const node of nodes) yield* node.pools.values();
+}
