@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { generateCertificate } from '@libp2p/tls/utils';
 import { multiaddr } from '@multiformats/multiaddr';
 import { collectDefaultMetrics } from 'prom-client';
 import { type Api, startApi } from './api/start-api.ts';
 import type { DaemonConfig } from './config.ts';
 import { loadBlake3 } from './content/blake3.ts';
+import { startPieces } from './daemon-pieces.ts';
 import { AnnounceModels } from './flows/announce-models.ts';
 import { detectCapabilities } from './flows/capabilities.ts';
 import { EventBus } from './flows/event-bus.ts';
@@ -27,9 +29,6 @@ import { DataPlane } from './transfer/data-plane.ts';
 import { DownloadQueue } from './transfer/download-queue.ts';
 import { openOrigin } from './transfer/open-origin.ts';
 import { OriginCopy } from './transfer/origin-copy.ts';
-import { PieceServer } from './transfer/piece-server.ts';
-import { PieceStreams } from './transfer/piece-streams.ts';
-import { PIECE_PROTOCOL } from './transfer/piece-wire.ts';
 import { TransferMetrics } from './transfer/transfer-metrics.ts';
 import { systemClock } from './util/clock.ts';
 import { messageOf, ShoalError } from './util/errors.ts';
@@ -45,7 +44,6 @@ import { workersFor } from './util/workers.ts';
 
 /** Blobs that are fetched at a time: two of bulk keep a link busy, small ones pass them by. */
 const QUEUE = { maxBulk: 2, maxSmall: 4, maxIdle: 16 };
-const STREAMS_PER_PEER = 4;
 const FREE_SPACE_PERIOD_MS = 15_000;
 const PULSE_MS = 1_000;
 /** A loop that gives no sign for so long hangs. */
@@ -80,7 +78,12 @@ export async function startParts(
       { log, metrics, clock },
     ),
   );
-  const plane = lifecycle.own('data plane', new DataPlane({ workers: workers.data, blake3: blake3.kind }, { log }));
+  const privateKey = await loadOrCreateIdentity(join(dataDir, 'identity.key'));
+  const lane = await generateCertificate(privateKey);
+  const plane = lifecycle.own(
+    'data plane',
+    new DataPlane({ workers: workers.data, blake3: blake3.kind, lane }, { log }),
+  );
 
   const fleetKey = await loadOrCreateFleetKey(config.fleetKeyFile);
   if (fleetKey.created) {
@@ -92,7 +95,7 @@ export async function startParts(
     await listening(config.listen, async () =>
       Swarm.start(
         {
-          privateKey: await loadOrCreateIdentity(join(dataDir, 'identity.key')),
+          privateKey,
           fleetKey: fleetKey.key,
           name: config.name,
           listen: [multiaddrOf(config.listen)],
@@ -108,39 +111,13 @@ export async function startParts(
   const holdings = new Holdings({ catalog: store.catalog });
   const blame = new BlameLedger({ clock, log, metrics });
   const limiter = (bytesPerSecond = Infinity): RateLimiter => new RateLimiter({ bytesPerSecond }, { clock });
-  const server = lifecycle.own(
-    'piece server',
-    new PieceServer({
-      plane,
-      metrics,
-      log,
-      limiter: limiter(config.upLimit),
-      locate: (sha256) => holdings.locate(sha256),
-      onChanged: ({ sha256 }) => {
-        const located = store.catalog.locateBlob(sha256);
-        if (located !== undefined) store.scanner.suspect(located.relativePath);
-      },
-    }),
-  );
-  await swarm.handle(PIECE_PROTOCOL, (stream, peerId) => server.handle(stream, peerId), {
-    maxInboundStreams: STREAMS_PER_PEER,
-  });
-  await swarm.haveMaps.serve((sha256) => holdings.haveMap(sha256));
-  await swarm.manifests.serve((cid) => store.catalog.manifestBytes(cid));
-
-  const streams = lifecycle.own(
-    'piece streams',
-    new PieceStreams({
-      open: (peerId, until) => swarm.openStream(peerId, PIECE_PROTOCOL, until),
-      pool: plane.pool,
-    }),
-  );
+  const pieces = await startPieces(config, { lifecycle, store, plane, swarm, holdings, metrics, clock, log });
   const origins = new OriginLists({
     origins: config.origins.map((url) => openOrigin(url, { plane, blake3 })),
     clock,
     log,
   });
-  const locator = new ModelLocator({ swarm, origins, streams, plane, blame, log });
+  const locator = new ModelLocator({ swarm, origins, ...pieces, plane, blame, log });
   const nameOf = (peerId: string): string | undefined => swarm.fleet.node(peerId)?.name;
   const wanted = new FetchWantedModels({
     store,
@@ -209,7 +186,7 @@ export async function startParts(
     {
       store,
       swarm,
-      server,
+      pieces,
       blame,
       wanted,
       origins,
@@ -221,6 +198,7 @@ export async function startParts(
       listeners: () => [
         { name: 'api', ...apiAddress.now },
         ...swarm.multiaddrs().map((address) => ({ name: 'libp2p', ...hostPortOf(address) })),
+        { name: 'lane', ...pieces.laneServer.address },
       ],
       api: () => `http://${formatHostPort(apiAddress.now)}`,
       ready: () => isReady,
@@ -274,7 +252,11 @@ export async function startParts(
       return Promise.resolve();
     }, until),
   );
-  log.info({ api: api.url, listen: swarm.multiaddrs(), peerId: swarm.peerId, modelsDir, version }, 'ready');
+  const lanes = formatHostPort(pieces.laneServer.address);
+  log.info(
+    { api: api.url, listen: swarm.multiaddrs(), lane: lanes, peerId: swarm.peerId, modelsDir, version },
+    'ready',
+  );
   await systemd.ready();
   signal.addEventListener('abort', () => pulse.end(), { once: true });
   return { plane };

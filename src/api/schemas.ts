@@ -88,6 +88,7 @@ export const PeerSchema = named(
     addresses: Type.Array(Type.String()),
     lane: Type.Optional(Type.String()),
     transport: choice('stream', 'lane', 'none'),
+    laneProblem: Type.Optional(Type.String({ description: 'why pieces go over libp2p, where the lane was tried' })),
     models: Count(),
     freeBytes: Bytes(),
     seenMsAgo: Type.Number({ minimum: 0 }),

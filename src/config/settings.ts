@@ -43,7 +43,7 @@ export const settings = [
     key: 'lane',
     shape: 'one',
     placeholder: 'HOST:PORT',
-    help: 'reserved for direct connections; pieces travel over libp2p now',
+    help: 'direct connections that carry pieces between nodes',
     defaultText: '0.0.0.0:7422',
   },
   {

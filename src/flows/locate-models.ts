@@ -3,6 +3,8 @@ import type { Swarm } from '../swarm/swarm.ts';
 import type { BlameLedger } from '../transfer/blame.ts';
 import type { DataPlane } from '../transfer/data-plane.ts';
 import { FileOrigin } from '../transfer/file-origin.ts';
+import type { LaneBook } from '../transfer/lane/lane-book.ts';
+import { PeerSourceOpener } from '../transfer/lane/lane-source.ts';
 import type { Origin } from '../transfer/origin.ts';
 import type { SourceOpener } from '../transfer/piece-source.ts';
 import type { PieceStreams } from '../transfer/piece-streams.ts';
@@ -19,6 +21,7 @@ export interface ModelLocatorParts {
   readonly swarm: Swarm;
   readonly origins: OriginLists;
   readonly streams: PieceStreams;
+  readonly lanes: LaneBook;
   readonly plane: DataPlane;
   readonly blame: BlameLedger;
   readonly log: Log;
@@ -89,10 +92,11 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
   }
 
   sources(blob: WantedBlob): SourceOpener[] {
-    const { swarm, streams, plane } = this.#parts;
+    const { swarm, streams, lanes, plane } = this.#parts;
     const peers = swarm.fleet.providersOf(blob.sha256, blob.manifest).map(({ peerId }) => {
       const availability = swarm.haveMaps.watch(blob.sha256, peerId);
-      return new StreamSourceOpener({ peerId, availability }, { streams, plane });
+      const stream = new StreamSourceOpener({ peerId, availability }, { streams, plane });
+      return new PeerSourceOpener({ peerId, availability }, { lanes, stream, plane });
     });
     return [...peers, ...this.#originSources(blob)];
   }

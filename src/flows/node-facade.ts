@@ -1,9 +1,12 @@
 import type { Store } from '../store/store.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { BlameLedger } from '../transfer/blame.ts';
-import type { PieceServer } from '../transfer/piece-server.ts';
+import type { LaneBook } from '../transfer/lane/lane-book.ts';
+import type { LaneServer } from '../transfer/lane/lane-server.ts';
+import type { UploadLedger } from '../transfer/upload-ledger.ts';
 import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
+import { formatHostPort } from '../util/host-port.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { type DoctorSubject, examine } from './doctor.ts';
 import type { EventBus } from './event-bus.ts';
@@ -46,7 +49,7 @@ export interface NodeFacadeOptions {
 export interface NodeFacadeParts {
   readonly store: Store;
   readonly swarm: Swarm;
-  readonly server: PieceServer;
+  readonly pieces: { readonly ledger: UploadLedger; readonly lanes: LaneBook; readonly laneServer: LaneServer };
   readonly blame: BlameLedger;
   readonly wanted: FetchWantedModels;
   readonly origins: OriginLists;
@@ -95,6 +98,7 @@ export class NodeFacade implements NodeService {
       version,
       api: this.#parts.api(),
       listen: swarm.multiaddrs(),
+      lane: formatHostPort(this.#parts.pieces.laneServer.address),
       peers: swarm.connectedPeers().length,
       models: this.modelCounts(),
       disk: {
@@ -199,7 +203,7 @@ export class NodeFacade implements NodeService {
   }
 
   peers(): PeerView[] {
-    const { swarm, blame, clock, server } = this.#parts;
+    const { swarm, blame, clock, pieces } = this.#parts;
     const received = receivedByPeer(this.transfers());
     const connected = new Map(swarm.connectedPeers().map((peer) => [peer.peerId, peer]));
     const known = new Set([...swarm.fleet.nodes().map(({ peerId }) => peerId), ...connected.keys()]);
@@ -214,18 +218,28 @@ export class NodeFacade implements NodeService {
         connected: isConnected,
         addresses: node?.addresses ?? [],
         ...(node?.lane === undefined ? {} : { lane: node.lane }),
-        transport: isConnected ? 'stream' : 'none',
+        ...this.#transport(peerId, isConnected),
         models: node === undefined ? 0 : [...node.models()].length,
         freeBytes: node?.freeBytes ?? 0,
         seenMsAgo: node === undefined ? 0 : Math.max(0, Math.round(clock.monotonic() - node.seenAt)),
         receivedBytes: received.get(peerId) ?? 0,
-        sentBytes: server.sentTo(peerId),
+        sentBytes: pieces.ledger.sentTo(peerId),
         rejectedPieces: fault?.rejectedPieces ?? 0,
         ...(fault === undefined
           ? {}
           : { blamed: { reason: fault.reason, until: new Date(fault.untilMs).toISOString(), strikes: fault.strikes } }),
       };
     });
+  }
+
+  #transport(peerId: string, isConnected: boolean): Pick<PeerView, 'transport' | 'laneProblem'> {
+    const { lanes, laneServer } = this.#parts.pieces;
+    const laneProblem = lanes.problemOf(peerId);
+    const overLane = lanes.isUsed(peerId) || laneServer.lanesOf(peerId) > 0;
+    return {
+      transport: overLane ? 'lane' : isConnected ? 'stream' : 'none',
+      ...(laneProblem === undefined ? {} : { laneProblem }),
+    };
   }
 
   origins(): OriginView[] {

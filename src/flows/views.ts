@@ -77,7 +77,10 @@ export interface PeerView {
   readonly connected: boolean;
   readonly addresses: readonly string[];
   readonly lane?: string;
+  /** What its pieces travel over, or would: the lane when one is or was open. */
   readonly transport: 'stream' | 'lane' | 'none';
+  /** Why the lane is not used, where it was tried. */
+  readonly laneProblem?: string;
   readonly models: number;
   readonly freeBytes: number;
   readonly seenMsAgo: number;

@@ -42,6 +42,10 @@ export class Links implements AsyncDisposable {
     return this.#openConnection(peerId) !== undefined;
   }
 
+  addressOf(peerId: string): string | undefined {
+    return this.#openConnection(peerId)?.remoteAddr.toString();
+  }
+
   connectedPeers(): ConnectedPeer[] {
     const peers = new Map<string, ConnectedPeer>();
     for (const connection of this.#node.getConnections()) {

@@ -105,6 +105,16 @@ export class Swarm implements AsyncDisposable {
     return this.#node.getMultiaddrs().map(String);
   }
 
+  /** Somebody who holds the fleet key: connected now, or known by a fresh record. */
+  isMember(peerId: string): boolean {
+    return this.fleet.node(peerId) !== undefined || this.#links.isConnected(peerId);
+  }
+
+  /** The other end of the connection to a peer, as a multiaddr. */
+  addressOf(peerId: string): string | undefined {
+    return this.#links.addressOf(peerId);
+  }
+
   connectedPeers(): (ConnectedPeer & { readonly name?: string })[] {
     return this.#links.connectedPeers().map((peer) => {
       const name = this.fleet.node(peer.peerId)?.name;

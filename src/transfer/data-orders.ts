@@ -1,6 +1,7 @@
 import type { Manifest } from '../content/manifest.ts';
 import type { FileStamp } from '../store/file-stamp.ts';
 import type { ErrorCode } from '../util/errors.ts';
+import type { HostPort } from '../util/host-port.ts';
 import type { Piece } from './piece-source.ts';
 
 /**
@@ -66,6 +67,48 @@ export interface CopyResult {
   readonly resumedBytes: number;
 }
 
+/** What a worker shows of this node on the lane: a certificate that carries the peer id, as PEM. */
+export interface LaneCredentials {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A node whose lane may be reached at one of these, tried in order. */
+export interface LanePeer {
+  readonly peerId: string;
+  readonly addresses: readonly HostPort[];
+}
+
+/** The right to send one piece, until it is told as ended. */
+export interface UploadTurn {
+  readonly turn: number;
+  readonly file: ServedFile;
+  readonly offset: number;
+  readonly length: number;
+  /** Bytes are to be asked for before they are sent. */
+  readonly limited: boolean;
+}
+
+/** What only the main thread knows, asked by a worker. */
+export interface Questions {
+  /** Whose certificate it is. Fails with `unauthorized` unless it is a member of the fleet, or the one expected. */
+  readonly 'lane-peer': {
+    question: { readonly certificate: Uint8Array; readonly expected: string | undefined };
+    answer: { readonly peerId: string };
+  };
+  /** Where a piece is, and the permission to send it. Fails with `not-found`, `source-busy`, `unauthorized`. */
+  readonly 'upload-turn': {
+    question: { readonly peerId: string; readonly sha256: string; readonly index: number };
+    answer: UploadTurn;
+  };
+  /** The upload limit lets so many bytes pass. */
+  readonly 'upload-bytes': { question: { readonly bytes: number }; answer: undefined };
+}
+
+export type QuestionKind = keyof Questions;
+export type Question = { [K in QuestionKind]: { readonly kind: K } & Questions[K]['question'] }[QuestionKind];
+export type AnswerTo<K extends QuestionKind> = Questions[K]['answer'];
+
 /** Order and result of every kind of task. */
 export interface Tasks {
   /** A piece whose bytes the main thread brings, chunk by chunk. */
@@ -82,6 +125,14 @@ export interface Tasks {
     order: PieceOrder & { readonly path: string; readonly sizeBytes: number };
     result: PieceResult;
   };
+  readonly 'fetch-lane': {
+    order: PieceOrder & { readonly peer: LanePeer; readonly sha256: string };
+    result: PieceResult;
+  };
+  /** A lane to the peer is open when it ends. */
+  readonly 'open-lane': { order: { readonly peer: LanePeer }; result: undefined };
+  /** Accepts lanes until it is cancelled; `listening` tells where. */
+  readonly 'serve-lane': { order: { readonly address: HostPort; readonly shared: boolean }; result: undefined };
   readonly read: {
     order: { readonly file: ServedFile; readonly offset: number; readonly length: number; readonly slices: number };
     result: undefined;
@@ -130,6 +181,8 @@ export type Control =
 export type Order =
   | { readonly kind: 'start'; readonly task: number; readonly order: TaskOrder }
   | { readonly kind: 'control'; readonly task: number; readonly control: Control }
+  | { readonly kind: 'answer'; readonly ask: number; readonly answer: unknown }
+  | { readonly kind: 'no-answer'; readonly ask: number; readonly failure: Failure }
   | { readonly kind: 'open-blob'; readonly blob: number; readonly partial: PartialPlace }
   | { readonly kind: 'close-blob'; readonly blob: number };
 
@@ -147,9 +200,15 @@ export type TaskFact =
   | { readonly kind: 'consumed'; readonly buffer: ArrayBuffer }
   | { readonly kind: 'slice'; readonly buffer: ArrayBuffer; readonly length: number }
   /** Verified, but in scratch: the main thread decides whether it is still needed. */
-  | { readonly kind: 'held' };
+  | { readonly kind: 'held' }
+  | { readonly kind: 'listening'; readonly address: HostPort }
+  /** Lanes that a peer has open to this worker now. */
+  | { readonly kind: 'lanes'; readonly peerId: string; readonly count: number }
+  | { readonly kind: 'refused'; readonly address: string; readonly reason: string }
+  | { readonly kind: 'upload-ended'; readonly turn: number; readonly bytes: number; readonly changed: boolean };
 
 export type Fact =
   | { readonly kind: 'fact'; readonly task: number; readonly fact: TaskFact }
+  | { readonly kind: 'ask'; readonly ask: number; readonly question: Question }
   | { readonly kind: 'done'; readonly task: number; readonly result: unknown }
   | { readonly kind: 'failed'; readonly task: number; readonly failure: Failure };

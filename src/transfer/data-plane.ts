@@ -1,8 +1,9 @@
 import { Bitfield } from '../content/bitfield.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
+import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { BufferPool } from './buffer-pool.ts';
-import type { ResultOf, ServedFile, TaskKind } from './data-orders.ts';
+import type { LaneCredentials, Question, ResultOf, ServedFile, TaskKind } from './data-orders.ts';
 import { FileReading, READ_AHEAD_SLICES } from './file-reading.ts';
 import type { IncomingPiece } from './incoming-piece.ts';
 import type { BlobTarget, Piece } from './piece-source.ts';
@@ -13,7 +14,12 @@ export interface DataPlaneOptions {
   /** Workers that bytes are spread over; more than there are cores only cost memory. */
   readonly workers: number;
   readonly blake3?: 'native' | 'wasm';
+  /** Without them there are no lanes. */
+  readonly lane?: LaneCredentials;
 }
+
+/** What only the main thread knows, for workers that ask. @throws ShoalError, which reaches the worker */
+export type Answering = (question: Question, thread: WorkerThread) => Promise<unknown>;
 
 /** A blob that is open for writing; `close` when its source is closed. */
 export interface OpenBlob {
@@ -31,6 +37,7 @@ export class DataPlane implements AsyncDisposable {
   readonly pool = new BufferPool();
   readonly #log: Log;
   readonly #blake3: 'native' | 'wasm';
+  readonly #lane: LaneCredentials | undefined;
   readonly #movers: readonly WorkerThread[];
   readonly #checker: WorkerThread;
   readonly #dedicated: WorkerThread[] = [];
@@ -38,10 +45,12 @@ export class DataPlane implements AsyncDisposable {
   #nextBlob = 1;
   #turn = 0;
   #hung = false;
+  #answering: Answering = () => Promise.reject(new ShoalError('not-found', 'nobody answers that here'));
 
   constructor(options: DataPlaneOptions, parts: { readonly log: Log }) {
     this.#log = parts.log;
     this.#blake3 = options.blake3 ?? 'native';
+    this.#lane = options.lane;
     const count = Math.max(1, Math.floor(options.workers));
     this.#movers = Array.from({ length: count }, (_, n) => this.#thread(`data-${n + 1}`));
     this.#checker = this.#thread('data-check');
@@ -53,6 +62,20 @@ export class DataPlane implements AsyncDisposable {
    */
   get hung(): boolean {
     return this.#hung;
+  }
+
+  /** The workers that bytes are spread over. */
+  get movers(): readonly WorkerThread[] {
+    return this.#movers;
+  }
+
+  get hasLane(): boolean {
+    return this.#lane !== undefined;
+  }
+
+  /** From now on workers' questions go here. */
+  answerWith(answering: Answering): void {
+    this.#answering = answering;
   }
 
   /** The sources of one blob share it, so that what one of them has brought is not overwritten by another. */
@@ -130,7 +153,9 @@ export class DataPlane implements AsyncDisposable {
   }
 
   #thread(name: string): WorkerThread {
-    return new WorkerThread({ name, blake3: this.#blake3 }, { log: this.#log, pool: this.pool });
+    const { pool } = this;
+    const answer: Answering = (question, thread) => this.#answering(question, thread);
+    return new WorkerThread({ name, blake3: this.#blake3, lane: this.#lane }, { log: this.#log, pool, answer });
   }
 
   async #leave(key: string): Promise<void> {

@@ -67,7 +67,7 @@ export class FileOrigin implements Origin {
       { id: { kind: 'origin', id: this.url } },
       {
         blob: this.#plane.openBlob(blob),
-        thread: this.#thread,
+        thread: () => this.#thread,
         order: (order) => ({ kind: 'fetch-file', ...order, path: full, sizeBytes }),
       },
     );

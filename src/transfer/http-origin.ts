@@ -59,7 +59,7 @@ export class HttpOrigin implements Origin {
       { id: { kind: 'origin', id: this.url } },
       {
         blob: this.#plane.openBlob(blob),
-        thread: this.#thread,
+        thread: () => this.#thread,
         order: (order) => ({ kind: 'fetch-http', ...order, request, sizeBytes, validator }),
         onFetched: (result) => {
           validator = result.validator;

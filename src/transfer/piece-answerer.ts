@@ -48,6 +48,11 @@ export class PieceAnswerer {
     return this.#queue.length;
   }
 
+  /** The next ones in turn, the one that is being answered first. */
+  waiting(count: number): AskedPiece[] {
+    return this.#queue.slice(0, count).map(({ asked }) => asked);
+  }
+
   /** What the peer sends. @throws ShoalError `source-lied` */
   take(bytes: Uint8Array): void {
     for (let rest = bytes; rest.length > 0; ) {

@@ -1,10 +1,8 @@
 import type { Stream } from '@libp2p/interface';
-import type { Counter } from 'prom-client';
 import { messageOf, ShoalError } from '../util/errors.ts';
-import type { Metrics } from '../util/metrics.ts';
 import { PieceUpload } from './piece-upload.ts';
 import type { ServingParts } from './serving.ts';
-import { UploadSlots } from './upload-slots.ts';
+import type { UploadLedger } from './upload-ledger.ts';
 
 /** What is sent to a peer over one of its streams, for the API. */
 export interface Upload {
@@ -15,30 +13,19 @@ export interface Upload {
 
 /** A peer needs one; a second one is one that it gave up and opened again. */
 const MAX_STREAMS_PER_PEER = 4;
-/** Pieces that are being sent at a time. Each holds about 1 MiB read ahead, which bounds the memory for all. */
-const UPLOAD_SLOTS = 24;
 
 export interface PieceServerParts extends ServingParts {
-  readonly metrics: Metrics;
+  readonly ledger: UploadLedger;
 }
 
 /** The giving end of `/shoal/piece/1`: whole files and the verified pieces of partials, to whoever asks. */
 export class PieceServer implements AsyncDisposable {
   readonly #parts: PieceServerParts;
-  readonly #slots = new UploadSlots({ slots: UPLOAD_SLOTS });
   readonly #uploads = new Map<string, Set<PieceUpload>>();
-  readonly #sentBytes: Counter;
-  /** Since the start; as many entries as the fleet has had members. */
-  readonly #sentTo = new Map<string, number>();
   readonly #closing = new AbortController();
 
   constructor(parts: PieceServerParts) {
     this.#parts = parts;
-    this.#sentBytes = parts.metrics.counter('shoal_sent_bytes_total', 'Piece bytes sent to peers');
-  }
-
-  sentTo(peerId: string): number {
-    return this.#sentTo.get(peerId) ?? 0;
   }
 
   uploads(): Upload[] {
@@ -56,7 +43,7 @@ export class PieceServer implements AsyncDisposable {
     }
     const upload = new PieceUpload(
       { stream, peerId },
-      { ...this.#parts, slots: this.#slots, onSent: (bytes) => this.#sent(peerId, bytes) },
+      { ...this.#parts, slots: this.#parts.ledger.slots, onSent: (bytes) => this.#parts.ledger.sent(peerId, bytes) },
     );
     uploads.add(upload);
     this.#uploads.set(peerId, uploads);
@@ -69,11 +56,6 @@ export class PieceServer implements AsyncDisposable {
       uploads.delete(upload);
       if (uploads.size === 0) this.#uploads.delete(peerId);
     }
-  }
-
-  #sent(peerId: string, bytes: number): void {
-    this.#sentBytes.inc(bytes);
-    this.#sentTo.set(peerId, this.sentTo(peerId) + bytes);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,12 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Stream } from '@libp2p/interface';
 import { Uint8ArrayList } from 'uint8arraylist';
-import { geometryOf, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
 import { sendAll } from '../swarm/framing.ts';
 import { childController, withDeadline } from '../util/deadline.ts';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import { type AskedPiece, PieceAnswerer } from './piece-answerer.ts';
 import { encodeAnswer } from './piece-wire.ts';
-import type { ServedBlob, ServingParts } from './serving.ts';
+import { locatePiece, type ServedPiece, type ServingParts } from './serving.ts';
 import type { UploadSlots } from './upload-slots.ts';
 
 /** With an upload limit, so little at a time that a slow line still shows life. */
@@ -72,17 +71,18 @@ export class PieceUpload {
     try {
       let sent = 0;
       for (let attempt = 1; ; attempt += 1) {
-        const blob = this.#locate(request);
+        const piece = locatePiece(this.#parts.locate(request.sha256), request.index);
+        const { path, stamp } = piece.file;
         try {
-          await this.#sendPiece(request, blob, (bytes) => (sent += bytes), sent, signal);
+          await this.#sendPiece(request, piece, (bytes) => (sent += bytes), sent, signal);
           return;
         } catch (error) {
           if (codeOf(error) !== 'changed') throw error;
-          if (blob.kind === 'file') this.#parts.onChanged({ sha256: request.sha256, path: blob.path });
+          if (stamp !== undefined) this.#parts.onChanged({ sha256: request.sha256, path });
           if (request.complete) return;
           // A partial that was installed meanwhile is the same blob under another name, and goes on where it was.
           const now = this.#parts.locate(request.sha256);
-          if (attempt > 1 || now === undefined || now.path === blob.path) throw error;
+          if (attempt > 1 || now === undefined || now.path === path) throw error;
         }
       }
     } finally {
@@ -90,28 +90,15 @@ export class PieceUpload {
     }
   }
 
-  #locate({ sha256, index }: AskedPiece): ServedBlob {
-    const blob = this.#parts.locate(sha256);
-    if (blob === undefined) throw new ShoalError('not-found', 'the blob is not here');
-    const inside = index < geometryOf(sizeOf(blob)).pieceCount;
-    if (!inside || (blob.kind === 'partial' && !blob.have.has(index))) {
-      throw new ShoalError('not-found', 'the piece is not here');
-    }
-    return blob;
-  }
-
   async #sendPiece(
     request: AskedPiece,
-    blob: ServedBlob,
+    piece: ServedPiece,
     onSent: (bytes: number) => void,
     skip: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { index } = request;
-    const geometry = geometryOf(sizeOf(blob));
-    const range = { offset: pieceOffset(geometry, index) + skip, length: pieceLength(geometry, index) - skip };
-    const file = { path: blob.path, stamp: blob.kind === 'file' ? blob.stamp : undefined };
-    const reading = this.#parts.plane.read(file, range);
+    const range = { offset: piece.offset + skip, length: piece.length - skip };
+    const reading = this.#parts.plane.read(piece.file, range);
     let missing = range.length;
     try {
       for (let slice = await reading.next(signal); slice !== undefined; slice = await reading.next(signal)) {
@@ -146,8 +133,4 @@ export class PieceUpload {
   async #send(message: Uint8Array | Uint8ArrayList, signal: AbortSignal): Promise<void> {
     await withDeadline(DRAIN_MS, (deadline) => sendAll(this.#stream, message, deadline), signal);
   }
-}
-
-function sizeOf(blob: ServedBlob): number {
-  return blob.kind === 'file' ? blob.stamp.sizeBytes : blob.sizeBytes;
 }

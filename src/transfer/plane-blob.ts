@@ -6,7 +6,9 @@ import type { BlobTarget, Piece } from './piece-source.ts';
 import type { Task, WorkerThread } from './worker-thread.ts';
 import { WriteGate } from './write-gate.ts';
 
-export type PieceTaskKind = 'receive' | 'fetch-http' | 'fetch-file';
+/** Tasks whose worker brings the bytes by itself. */
+export type FetchTaskKind = 'fetch-http' | 'fetch-file' | 'fetch-lane';
+export type PieceTaskKind = 'receive' | FetchTaskKind;
 export type PieceTaskOrder<K extends PieceTaskKind> = Extract<TaskOrder, { kind: K }>;
 
 interface Writer {
@@ -40,7 +42,7 @@ export class PlaneBlob {
   }
 
   /** A piece that the worker fetches by itself. */
-  async fetch<K extends 'fetch-http' | 'fetch-file'>(
+  async fetch<K extends FetchTaskKind>(
     piece: Piece,
     thread: WorkerThread,
     options: {

@@ -1,17 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { geometryOf } from '../content/piece-geometry.ts';
 import { childController } from '../util/deadline.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { DataPlane, OpenBlob } from './data-plane.ts';
+import { firstWord } from './first-word.ts';
 import type { IncomingPiece } from './incoming-piece.ts';
+import { judgeNotHeld } from './not-held.ts';
 import type { Availability, BlobTarget, Fetched, Piece, PieceSource, SourceId, SourceOpener } from './piece-source.ts';
 import type { Lease, PieceStreams } from './piece-streams.ts';
 import type { Refusal } from './piece-wire.ts';
-
-/** A peer that no longer has a piece says so in its have map and its record: this long the news may take. */
-const NEWS_MS = 1500;
-/** A peer tells what it has as soon as it is asked; one that keeps silent is opened all the same and may tell later. */
-const FIRST_WORD_MS = 1000;
 
 export interface StreamSourceParts {
   readonly streams: PieceStreams;
@@ -130,22 +126,7 @@ class StreamSource implements PieceSource {
       case 'cancelled':
         return new ShoalError('source-lied', 'the peer cancelled what was not cancelled');
       case 'not-held':
-        await delay(NEWS_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
-        if (this.#closing.signal.aborted || !this.availability.has(piece.index)) {
-          return new ShoalError('source-gone', 'the peer does not hold the piece any more');
-        }
-        return new ShoalError('source-lied', `the peer claims piece ${piece.index} and does not give it`);
+        return await judgeNotHeld(piece.index, this.availability, this.#closing.signal);
     }
   }
-}
-
-/** Resolves when the peer has told of a piece, or of none, or has had its time to. */
-async function firstWord(availability: Availability, pieceCount: number, signal: AbortSignal): Promise<void> {
-  if (availability.complete) return;
-  for (let index = 0; index < pieceCount; index += 1) if (availability.has(index)) return;
-  const { controller, release } = childController(signal);
-  const unlisten = availability.onChange(() => controller.abort());
-  await delay(FIRST_WORD_MS, undefined, { signal: controller.signal }).catch(() => undefined);
-  unlisten();
-  release();
 }

@@ -5,14 +5,16 @@ import type { BufferPool } from './buffer-pool.ts';
 import type {
   Control,
   Fact,
-  Failure,
+  LaneCredentials,
   Order,
   PartialPlace,
+  Question,
   ResultOf,
   TaskFact,
   TaskKind,
   TaskOrder,
 } from './data-orders.ts';
+import { failureOf, revive } from './failure.ts';
 
 const TERMINATE_MS = 500;
 /** A cancelled task ends at its next step; when it has not by then, a system call holds the thread. */
@@ -33,12 +35,26 @@ interface Running {
   lentBuffers: number;
 }
 
+export interface WorkerThreadOptions {
+  readonly name: string;
+  readonly blake3: 'native' | 'wasm';
+  readonly lane?: LaneCredentials | undefined;
+}
+
+export interface WorkerThreadParts {
+  readonly log: Log;
+  readonly pool: BufferPool;
+  /** Answers what the worker asks. */
+  readonly answer: (question: Question, thread: WorkerThread) => Promise<unknown>;
+}
+
 /** One worker of the data plane, from the main thread. Spawned when first needed, and anew after it has crashed. */
 export class WorkerThread {
   readonly name: string;
-  readonly #blake3: 'native' | 'wasm';
+  readonly #options: WorkerThreadOptions;
   readonly #log: Log;
   readonly #pool: BufferPool;
+  readonly #answer: WorkerThreadParts['answer'];
   readonly #running = new Map<number, Running>();
   readonly #openBlobs = new Set<number>();
   #worker: Worker | undefined;
@@ -46,14 +62,12 @@ export class WorkerThread {
   #closed = false;
   #lastFactMs = 0;
 
-  constructor(
-    options: { readonly name: string; readonly blake3: 'native' | 'wasm' },
-    parts: { log: Log; pool: BufferPool },
-  ) {
+  constructor(options: WorkerThreadOptions, parts: WorkerThreadParts) {
     this.name = options.name;
-    this.#blake3 = options.blake3;
+    this.#options = options;
     this.#log = parts.log;
     this.#pool = parts.pool;
+    this.#answer = parts.answer;
   }
 
   /** Tasks that have not ended. */
@@ -141,7 +155,7 @@ export class WorkerThread {
     if (this.#worker !== undefined) return this.#worker;
     const worker = new Worker(new URL('./worker/data-worker.ts', import.meta.url), {
       name: this.name,
-      workerData: { blake3: this.#blake3 },
+      workerData: { blake3: this.#options.blake3, lane: this.#options.lane },
       // Bytes live outside the heap; a small one is collected often and cheaply, and keeps the process small.
       resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
     });
@@ -157,6 +171,10 @@ export class WorkerThread {
 
   #take(fact: Fact): void {
     this.#lastFactMs = performance.now();
+    if (fact.kind === 'ask') {
+      void this.#reply(fact.ask, fact.question);
+      return;
+    }
     const running = this.#running.get(fact.task);
     switch (fact.kind) {
       case 'fact':
@@ -174,6 +192,16 @@ export class WorkerThread {
         this.#running.delete(fact.task);
         running?.reject(revive(fact.failure));
         return;
+    }
+  }
+
+  async #reply(ask: number, question: Question): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    try {
+      post(worker, { kind: 'answer', ask, answer: await this.#answer(question, this) });
+    } catch (error) {
+      post(worker, { kind: 'no-answer', ask, failure: failureOf(error) });
     }
   }
 
@@ -195,11 +223,4 @@ export class WorkerThread {
 
 function post(worker: Worker, order: Order, transfer: readonly ArrayBuffer[] = []): void {
   worker.postMessage(order, [...transfer]);
-}
-
-function revive(failure: Failure): ShoalError {
-  const { code, message, remedy, fields, stack } = failure;
-  const error = new ShoalError(code, message, { fields, ...(remedy === undefined ? {} : { remedy }) });
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

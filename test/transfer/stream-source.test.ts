@@ -12,6 +12,7 @@ import { PieceStreams } from '../../src/transfer/piece-streams.ts';
 import { ANSWER_BYTES, decodeAnswer, encodeRequest, RecordReader } from '../../src/transfer/piece-wire.ts';
 import type { ServedBlob } from '../../src/transfer/serving.ts';
 import { StreamSourceOpener } from '../../src/transfer/stream-source.ts';
+import { UploadLedger } from '../../src/transfer/upload-ledger.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { codeOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
@@ -54,7 +55,7 @@ class StreamBench implements AsyncDisposable {
         locate: (sha256) => (sha256 === this.blob.sha256 ? this.served : undefined),
         onChanged: ({ path }) => this.changed.push(path),
         limiter: this.limiter,
-        metrics: new Metrics(),
+        ledger: new UploadLedger({ metrics: new Metrics() }),
         log: silentLog,
       }),
     );
@@ -341,7 +342,11 @@ test('peer: a piece that is cancelled when its last byte is already under way is
     },
   };
   const parts = { locate: () => bench.served, onChanged: () => undefined, limiter: bench.limiter, log: silentLog };
-  await using server = new PieceServer({ ...parts, plane: slowToEnd as unknown as DataPlane, metrics: new Metrics() });
+  await using server = new PieceServer({
+    ...parts,
+    plane: slowToEnd as unknown as DataPlane,
+    ledger: new UploadLedger({ metrics: new Metrics() }),
+  });
   pair.serve = (stream, peerId) => server.handle(stream, peerId);
   const stream = await pair.open(pair.serverId, never);
   const answers = new RecordReader(ANSWER_BYTES);

@@ -1,18 +1,32 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadBlake3 } from '../../content/blake3.ts';
-import type { Fact, Order, PieceOrder, PieceResult, ResultOf, TaskKind, TaskOrder } from '../data-orders.ts';
+import { ShoalError } from '../../util/errors.ts';
+import type {
+  Fact,
+  LaneCredentials,
+  Order,
+  PieceOrder,
+  PieceResult,
+  ResultOf,
+  TaskKind,
+  TaskOrder,
+} from '../data-orders.ts';
+import { failureOf } from '../failure.ts';
 import { BlobTable } from './blob-table.ts';
 import { recheck, sha256OfFile } from './check-partial.ts';
 import { copyFile } from './copy-file.ts';
 import { FdCache } from './fd-cache.ts';
 import { readOriginDocument, readOriginPiece } from './fetch-file.ts';
 import type { HttpReader } from './http-reader.ts';
+import { fetchOverLane } from './lane/fetch-lane.ts';
+import type { LaneLines } from './lane/lane-lines.ts';
 import { Line } from './line.ts';
 import { listFiles } from './list-files.ts';
 import { PieceSink } from './piece-sink.ts';
+import { Questions } from './questions.ts';
 import { receiveChunks } from './receive.ts';
 import { serveFile } from './serve-file.ts';
-import { failureOf, Progress, type TaskContext } from './task.ts';
+import { Progress, type TaskContext } from './task.ts';
 import { TaskTable } from './task-table.ts';
 
 /** Entry of a data-plane worker: takes orders, moves bytes, tells facts. */
@@ -20,19 +34,33 @@ import { TaskTable } from './task-table.ts';
 const port = parentPort;
 if (port === null) throw new Error('data-worker.ts runs in a worker thread');
 
-const { blake3: preferred } = workerData as { blake3: 'native' | 'wasm' };
+const { blake3: preferred, lane } = workerData as { blake3: 'native' | 'wasm'; lane: LaneCredentials | undefined };
 const blake3 = await loadBlake3(preferred);
 const blobs = new BlobTable();
 const files = new FdCache();
 /** Pieces of one origin are read one after the other, as a disk likes it. */
 const originLine = new Line();
 const tasks = new TaskTable((fact: Fact, transfer) => port.postMessage(fact, [...transfer]));
+const questions = new Questions((fact) => port.postMessage(fact));
 let http: Promise<HttpReader> | undefined;
+let lines: Promise<LaneLines> | undefined;
 
 /** undici is loaded only where an HTTP origin is read. */
 async function httpReader(): Promise<HttpReader> {
   http ??= import('./http-reader.ts').then((module) => new module.HttpReader());
   return await http;
+}
+
+/** TLS is loaded only where there are lanes. */
+async function laneLines(): Promise<LaneLines> {
+  const credentials = laneCredentials();
+  lines ??= import('./lane/lane-lines.ts').then((module) => new module.LaneLines({ credentials, questions }));
+  return await lines;
+}
+
+function laneCredentials(): LaneCredentials {
+  if (lane === undefined) throw new ShoalError('source-gone', 'this node has no lane');
+  return lane;
 }
 
 async function withSink(
@@ -75,6 +103,19 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
         () => withSink(order, context, (sink) => readOriginPiece(order, sink, files, context)),
         context.signal,
       );
+    case 'fetch-lane': {
+      const peers = await laneLines();
+      return await withSink(order, context, (sink) => fetchOverLane(order, sink, peers, context));
+    }
+    case 'open-lane':
+      await (await laneLines()).get(order.peer, context.signal);
+      return undefined;
+    case 'serve-lane': {
+      const { LaneListener } = await import('./lane/lane-listener.ts');
+      const listener = new LaneListener({ credentials: laneCredentials(), questions, files }, context);
+      await listener.run(order.address, { shared: order.shared });
+      return undefined;
+    }
     case 'read':
       await serveFile(order, files, context);
       return undefined;
@@ -102,6 +143,12 @@ port.on('message', (order: Order) => {
       return;
     case 'control':
       tasks.control(order.task, order.control);
+      return;
+    case 'answer':
+      questions.answered(order.ask, order.answer);
+      return;
+    case 'no-answer':
+      questions.failed(order.ask, order.failure);
       return;
     case 'open-blob':
       blobs.open(order.blob, order.partial);

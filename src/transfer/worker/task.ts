@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { errnoOf, ShoalError } from '../../util/errors.ts';
-import type { Control, Failure, TaskFact } from '../data-orders.ts';
+import type { Control, TaskFact } from '../data-orders.ts';
 
 /** What a running task may do: tell facts, take controls, look whether it is still wanted. */
 export interface TaskContext {
@@ -57,13 +57,4 @@ export function sourceError(error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || error instanceof ShoalError) return error;
   return new ShoalError('source-gone', `the origin's file cannot be read (${errno})`, { cause: error });
-}
-
-export function failureOf(error: unknown): Failure {
-  if (error instanceof ShoalError) {
-    const { code, message, remedy, fields } = error;
-    return { code, message, fields, ...(remedy === undefined ? {} : { remedy }) };
-  }
-  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
-  return { code: 'internal', message, fields: {}, ...(stack === undefined ? {} : { stack }) };
 }

@@ -1,0 +1,82 @@
+import type { DaemonConfig } from './config.ts';
+import type { Holdings } from './flows/holdings.ts';
+import { laneAddresses } from './flows/lane-addresses.ts';
+import type { Store } from './store/store.ts';
+import type { Swarm } from './swarm/swarm.ts';
+import { RateLimiter } from './transfer/bandwidth.ts';
+import type { DataPlane } from './transfer/data-plane.ts';
+import { LaneBook } from './transfer/lane/lane-book.ts';
+import { LaneServer } from './transfer/lane/lane-server.ts';
+import { PieceServer } from './transfer/piece-server.ts';
+import { PieceStreams } from './transfer/piece-streams.ts';
+import { PIECE_PROTOCOL } from './transfer/piece-wire.ts';
+import { UploadLedger } from './transfer/upload-ledger.ts';
+import type { Clock } from './util/clock.ts';
+import { formatHostPort } from './util/host-port.ts';
+import type { Lifecycle } from './util/lifecycle.ts';
+import type { Log } from './util/log.ts';
+import type { Metrics } from './util/metrics.ts';
+
+const STREAMS_PER_PEER = 4;
+
+export interface PiecesGround {
+  readonly lifecycle: Lifecycle;
+  readonly store: Store;
+  readonly plane: DataPlane;
+  readonly swarm: Swarm;
+  readonly holdings: Holdings;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What pieces travel through, both ways: the lane, and the libp2p stream where a lane is shut. */
+export interface Pieces {
+  readonly ledger: UploadLedger;
+  readonly streams: PieceStreams;
+  readonly lanes: LaneBook;
+  readonly laneServer: LaneServer;
+}
+
+/** Serves pieces from when it returns. @throws ShoalError `conflict` when the lane's port is taken */
+export async function startPieces(config: DaemonConfig, ground: PiecesGround): Promise<Pieces> {
+  const { lifecycle, store, plane, swarm, holdings, metrics, clock, log } = ground;
+  const ledger = new UploadLedger({ metrics });
+  const serving = {
+    plane,
+    log,
+    ledger,
+    limiter: new RateLimiter({ bytesPerSecond: config.upLimit ?? Infinity }, { clock }),
+    locate: (sha256: string) => holdings.locate(sha256),
+    onChanged: ({ sha256 }: { readonly sha256: string }) => {
+      const located = store.catalog.locateBlob(sha256);
+      if (located !== undefined) store.scanner.suspect(located.relativePath);
+    },
+  };
+  const server = lifecycle.own('piece server', new PieceServer(serving));
+  await swarm.handle(PIECE_PROTOCOL, (stream, peerId) => server.handle(stream, peerId), {
+    maxInboundStreams: STREAMS_PER_PEER,
+  });
+  const laneServer = lifecycle.own(
+    'lane',
+    await LaneServer.start({ address: config.lane }, { ...serving, isMember: (peerId) => swarm.isMember(peerId) }),
+  );
+  swarm.gossip.setMeta({ lane: formatHostPort(laneServer.address) });
+  await swarm.haveMaps.serve((sha256) => holdings.haveMap(sha256));
+  await swarm.manifests.serve((cid) => store.catalog.manifestBytes(cid));
+  const streams = lifecycle.own(
+    'piece streams',
+    new PieceStreams({
+      open: (peerId, until) => swarm.openStream(peerId, PIECE_PROTOCOL, until),
+      pool: plane.pool,
+    }),
+  );
+  const lanes = new LaneBook({
+    plane,
+    addressesOf: (peerId) => laneAddresses(swarm.fleet.node(peerId), swarm.addressOf(peerId)),
+    nameOf: (peerId) => swarm.fleet.node(peerId)?.name,
+    clock,
+    log,
+  });
+  return { ledger, streams, lanes, laneServer };
+}

@@ -1,0 +1,96 @@
+import { ShoalError } from '../../../util/errors.ts';
+import type { LanePeer, PieceOrder } from '../../data-orders.ts';
+import type { Refusal } from '../../piece-wire.ts';
+import type { PieceSink } from '../piece-sink.ts';
+import { Progress, type TaskContext } from '../task.ts';
+import type { LaneLine } from './lane-line.ts';
+import type { LaneLines } from './lane-lines.ts';
+
+/**
+ * Fetches one piece over a lane into `sink`.
+ * @throws ShoalError `not-found` for a piece that the peer refuses as not held, and as any source
+ */
+export async function fetchOverLane(
+  order: PieceOrder & { readonly peer: LanePeer; readonly sha256: string },
+  sink: PieceSink,
+  lines: LaneLines,
+  context: TaskContext,
+): Promise<void> {
+  const line = await lines.get(order.peer, context.signal);
+  context.signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  const { length, index } = order.piece;
+  const landing = new Landing(line, sink, length, context);
+  const receiver = {
+    write: (bytes: Uint8Array): void => {
+      try {
+        if (landing.take(bytes)) resolve(undefined);
+      } catch (error) {
+        // The disk's fault, not the line's: the other pieces go on.
+        reject(error);
+        request.cancel();
+      }
+    },
+    refused: (refusal: Refusal): void => reject(refusalError(refusal)),
+    lost: reject,
+  };
+  const request = line.request({ sha256: order.sha256, index, length }, receiver);
+  const onAbort = (): void => {
+    reject(context.signal.reason);
+    request.cancel();
+  };
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await promise;
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Gathers what the line brings in records of 16 KiB into steps that are worth a hash and a system call. */
+class Landing {
+  readonly #line: LaneLine;
+  readonly #sink: PieceSink;
+  readonly #progress: Progress;
+  #missing: number;
+  #filled = 0;
+
+  constructor(line: LaneLine, sink: PieceSink, length: number, context: TaskContext) {
+    this.#line = line;
+    this.#sink = sink;
+    this.#missing = length;
+    this.#progress = new Progress(context);
+  }
+
+  /** True when the piece is complete. */
+  take(bytes: Uint8Array): boolean {
+    const { gathered } = this.#line;
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + gathered.length - this.#filled);
+      gathered.set(part, this.#filled);
+      this.#filled += part.length;
+      this.#missing -= part.length;
+      at += part.length;
+      if (this.#filled === gathered.length || this.#missing === 0) {
+        this.#sink.write(gathered.subarray(0, this.#filled));
+        this.#filled = 0;
+      }
+    }
+    this.#progress.add(bytes.length);
+    if (this.#missing === 0) this.#progress.flush();
+    return this.#missing === 0;
+  }
+}
+
+function refusalError(refusal: Refusal): ShoalError {
+  switch (refusal) {
+    case 'not-held':
+      return new ShoalError('not-found', 'the peer does not hold the piece');
+    case 'changed':
+      return new ShoalError('source-gone', 'the peer has just lost the blob');
+    case 'busy':
+      return new ShoalError('source-busy', 'the peer is busy');
+    case 'cancelled':
+      return new ShoalError('source-lied', 'the peer cancelled what was not cancelled');
+  }
+}

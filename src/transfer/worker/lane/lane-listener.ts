@@ -1,0 +1,160 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import { isAbort, messageOf, ShoalError } from '../../../util/errors.ts';
+import type { HostPort } from '../../../util/host-port.ts';
+import type { LaneCredentials } from '../../data-orders.ts';
+import type { FdCache } from '../fd-cache.ts';
+import type { Questions } from '../questions.ts';
+import type { TaskContext } from '../task.ts';
+import { addressOf, certificateOf, LANE_PROTOCOL, laneContext } from './lane-tls.ts';
+import { LaneUpload } from './lane-upload.ts';
+
+/** From the first packet to a proved member. */
+const HANDSHAKE_MS = 5_000;
+/** Strangers at the door, from one address and altogether: a handshake costs a few milliseconds of this thread. */
+const MAX_PENDING_PER_ADDRESS = 16;
+const MAX_PENDING = 64;
+const MAX_LANES = 128;
+/** A peer's workers have one each. */
+const MAX_LANES_PER_PEER = 8;
+
+export interface LaneListenerParts {
+  readonly credentials: LaneCredentials;
+  readonly questions: Questions;
+  readonly files: FdCache;
+}
+
+/** Accepts lanes: strangers are few at a time and have little time, and only members of the fleet are let in. */
+export class LaneListener {
+  readonly #parts: LaneListenerParts;
+  readonly #context: TaskContext;
+  readonly #secure: SecureContext;
+  readonly #server: Server;
+  readonly #pending = new Map<string, number>();
+  readonly #lanes = new Map<string, number>();
+  #pendingCount = 0;
+  #laneCount = 0;
+
+  constructor(parts: LaneListenerParts, context: TaskContext) {
+    this.#parts = parts;
+    this.#context = context;
+    this.#secure = laneContext(parts.credentials);
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  /**
+   * Until the task is cancelled.
+   * @param options.shared several workers listen on one port, and the system spreads connections over them
+   */
+  async run({ host, port }: HostPort, options: { readonly shared: boolean }): Promise<void> {
+    const { signal } = this.#context;
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, reusePort: options.shared, backlog: 128 }, resolve);
+    });
+    const bound = server.address();
+    if (bound !== null && typeof bound === 'object') {
+      this.#context.tell({ kind: 'listening', address: { host: bound.address, port: bound.port } });
+    }
+    await new Promise<void>((resolve) => {
+      // Running out of descriptors shows here; those that are open go on.
+      server.on('error', (error) => this.#refuse('the listener', error));
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+    });
+    server.close();
+  }
+
+  #accept(raw: Socket): void {
+    const { remoteAddress = 'unknown' } = raw;
+    const here = this.#pending.get(remoteAddress) ?? 0;
+    raw.on('error', () => undefined);
+    if (
+      here >= MAX_PENDING_PER_ADDRESS ||
+      this.#pendingCount >= MAX_PENDING ||
+      this.#laneCount >= MAX_LANES ||
+      this.#context.signal.aborted
+    ) {
+      raw.destroy();
+      return;
+    }
+    this.#pending.set(remoteAddress, here + 1);
+    this.#pendingCount += 1;
+    void this.#admit(raw).finally(() => {
+      this.#pendingCount -= 1;
+      const left = (this.#pending.get(remoteAddress) ?? 1) - 1;
+      if (left === 0) this.#pending.delete(remoteAddress);
+      else this.#pending.set(remoteAddress, left);
+    });
+  }
+
+  async #admit(raw: Socket): Promise<void> {
+    const from = addressOf(raw);
+    const socket = new TLSSocket(raw, {
+      isServer: true,
+      secureContext: this.#secure,
+      requestCert: true,
+      // Self-signed, with a peer id in it, which is what is checked.
+      rejectUnauthorized: false,
+      ALPNProtocols: [LANE_PROTOCOL],
+    });
+    const timer = setTimeout(() => {
+      raw.destroy();
+      socket.destroy(new ShoalError('source-stalled', 'no handshake in time'));
+    }, HANDSHAKE_MS);
+    try {
+      const peerId = await this.#handshake(socket);
+      if ((this.#lanes.get(peerId) ?? 0) >= MAX_LANES_PER_PEER) throw new ShoalError('source-busy', 'too many lanes');
+      void this.#serve(socket, peerId);
+    } catch (error) {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      raw.destroy();
+      this.#refuse(from, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #handshake(socket: TLSSocket): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secure', resolve);
+      socket.once('error', reject);
+      socket.once('close', () => reject(new ShoalError('source-gone', 'closed in the handshake')));
+    });
+    const certificate = certificateOf(socket);
+    const { questions } = this.#parts;
+    const { peerId } = await questions.ask<'lane-peer'>({ kind: 'lane-peer', certificate, expected: undefined });
+    if (socket.destroyed) throw new ShoalError('source-gone', 'closed in the handshake');
+    return peerId;
+  }
+
+  async #serve(socket: TLSSocket, peerId: string): Promise<void> {
+    this.#count(peerId, 1);
+    try {
+      await new LaneUpload({ socket, peerId }, { ...this.#parts, tell: (fact) => this.#context.tell(fact) }).run(
+        this.#context.signal,
+      );
+    } catch (error) {
+      if (!isAbort(error) && error instanceof ShoalError && error.code === 'source-lied') {
+        this.#refuse(`${peerId} at ${addressOf(socket)}`, error);
+      }
+    } finally {
+      socket.destroy();
+      this.#count(peerId, -1);
+    }
+  }
+
+  #count(peerId: string, change: 1 | -1): void {
+    const count = (this.#lanes.get(peerId) ?? 0) + change;
+    this.#laneCount += change;
+    if (count === 0) this.#lanes.delete(peerId);
+    else this.#lanes.set(peerId, count);
+    this.#context.tell({ kind: 'lanes', peerId, count });
+  }
+
+  #refuse(address: string, error: unknown): void {
+    this.#context.tell({ kind: 'refused', address, reason: messageOf(error) });
+  }
+}
