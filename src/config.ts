@@ -1,8 +1,10 @@
 import type { DaemonConfig } from './config/daemon-config.ts';
+import type { OrchestratorConfig, OrchestratorFlags } from './config/orchestrator-config.ts';
 import type { DaemonFlags, Environment } from './config/resolve.ts';
 import { type SystemdOptions, systemdOptions } from './util/systemd.ts';
 
 export type { DaemonConfig, OrchestratorSetting, PoolSetting } from './config/daemon-config.ts';
+export type { OrchestratorConfig, OrchestratorFlags } from './config/orchestrator-config.ts';
 export type { DaemonFlags, Environment } from './config/resolve.ts';
 
 /** The process's own environment: no other file reads it. */
@@ -19,6 +21,15 @@ export async function loadDaemonConfig(
   // Loaded late: client commands start without the parsers of the daemon's settings.
   const { resolveDaemonConfig } = await import('./config/resolve.ts');
   return resolveDaemonConfig(flags, environment);
+}
+
+/** @throws ShoalError `invalid`, naming the setting, its value and the remedy */
+export async function loadOrchestratorConfig(
+  flags: OrchestratorFlags,
+  environment: Environment = processEnvironment,
+): Promise<OrchestratorConfig> {
+  const { resolveOrchestratorConfig } = await import('./config/orchestrator-config.ts');
+  return resolveOrchestratorConfig(flags, environment);
 }
 
 export interface ClientSettings {

@@ -4,7 +4,7 @@ import { onInterrupt } from './cli/interrupt.ts';
 import { describeError, ProcessOutput } from './cli/output.ts';
 import { type LocalCommands, runProgram } from './cli/program.ts';
 import { parseWorkers } from './config/values.ts';
-import { clientSettings, loadDaemonConfig } from './config.ts';
+import { clientSettings, loadDaemonConfig, loadOrchestratorConfig } from './config.ts';
 import { messageOf, ShoalError } from './util/errors.ts';
 import { version } from './util/version.ts';
 
@@ -17,6 +17,11 @@ const local: LocalCommands = {
     const config = await loadDaemonConfig(flags);
     const { runDaemon } = await import('./daemon.ts');
     return runDaemon(config);
+  },
+  async orchestrator(flags) {
+    const config = await loadOrchestratorConfig(flags);
+    const { runOrchestrator } = await import('./run-orchestrator.ts');
+    return runOrchestrator(config);
   },
   async publish(directory, options) {
     const { publishCommand } = await import('./cli/commands/publish.ts');

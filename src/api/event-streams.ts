@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Counter } from 'prom-client';
-import type { NodeService } from '../flows/node-service.ts';
-import type { NodeEvent } from '../flows/views.ts';
 import type { Log } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
 import { RequestError } from './problem.ts';
 
 export interface EventStreamsOptions {
@@ -19,20 +18,31 @@ export const usualEventStreams: EventStreamsOptions = {
   keepAliveMs: 15_000,
 };
 
+export interface StreamedEvent {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+/** A daemon or an orchestrator. */
+export interface EventSource {
+  readonly metrics: Metrics;
+  subscribe(listener: (event: StreamedEvent) => void): () => void;
+}
+
 /**
  * Server-sent events: each event is encoded once for all subscribers. There is no replay: a client that was away reads
  * the state again and goes on from there.
  */
 export class EventStreams implements Disposable {
   readonly #options: EventStreamsOptions;
-  readonly #service: Pick<NodeService, 'subscribe'>;
+  readonly #service: EventSource;
   readonly #log: Log;
   readonly #dropped: Counter;
   readonly #subscribers = new Set<ServerResponse>();
   #unsubscribe: (() => void) | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(options: EventStreamsOptions, parts: { service: NodeService; log: Log }) {
+  constructor(options: EventStreamsOptions, parts: { service: EventSource; log: Log }) {
     this.#options = options;
     this.#service = parts.service;
     this.#log = parts.log;
@@ -102,7 +112,7 @@ export class EventStreams implements Disposable {
   }
 }
 
-function encodeEvent({ event, data }: NodeEvent): string {
+function encodeEvent({ event, data }: StreamedEvent): string {
   // JSON has no line breaks, which would end the field.
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

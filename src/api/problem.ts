@@ -42,6 +42,7 @@ export type RequestProblem =
   | 'method-not-allowed'
   | 'forbidden-host'
   | 'forbidden-origin'
+  | 'forbidden-node'
   | 'too-large'
   | 'unsupported-media-type'
   | 'too-many-subscribers'

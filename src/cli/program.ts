@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { type Setting, type SettingKey, settings } from '../config/settings.ts';
-import type { ClientSettings, DaemonFlags } from '../config.ts';
+import type { ClientSettings, DaemonFlags, OrchestratorFlags } from '../config.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { ClientCommand } from './command.ts';
 import { EXIT } from './exit-codes.ts';
@@ -9,6 +9,7 @@ import { describeError } from './output.ts';
 /** What is no client of the API: the composition root hands it in, so that nothing of it is loaded for the others. */
 export interface LocalCommands {
   daemon(flags: DaemonFlags): Promise<number>;
+  orchestrator(flags: OrchestratorFlags): Promise<number>;
   publish(directory: string, options: { workers?: string }): Promise<number>;
   fleetKey(): Promise<number>;
 }
@@ -47,6 +48,7 @@ function createProgram(parts: ProgramParts, finish: (code: number) => void): Com
     .addHelpText('after', PROGRAM_HELP);
 
   addDaemon(program, parts, finish);
+  addOrchestrator(program, parts, finish);
   program
     .command('fleet-key')
     .description('print a new fleet key, for all nodes of a fleet')
@@ -82,6 +84,18 @@ function addDaemon(program: Command, parts: ProgramParts, finish: (code: number)
     }
     finish(await parts.local.daemon(given));
   });
+}
+
+function addOrchestrator(program: Command, parts: ProgramParts, finish: (code: number) => void): void {
+  program
+    .command('orchestrator')
+    .description('consume the heartbeats of nodes: which models are where, and where a task can run')
+    .option('--api <HOST:PORT>', 'HTTP API; beyond loopback only with a token (default: 127.0.0.1:7430)')
+    .option('--data <DIR>', 'registrations and retired models (default: ~/.local/state/shoal-orchestrator)')
+    .option('--token-file <FILE>', 'tokens that it asks for (or SHOAL_TOKEN, LLORCH_API_TOKEN)')
+    .option('--log-level <LEVEL>', 'trace, debug, info, warn, error or silent (default: info)')
+    .addHelpText('after', ORCHESTRATOR_HELP)
+    .action(async (flags: OrchestratorFlags) => finish(await parts.local.orchestrator(flags)));
 }
 
 function daemonOption({ key, shape, placeholder = '', help, defaultText }: Setting): Option {
@@ -213,6 +227,15 @@ Examples:
   shoal daemon --models /srv/models --origin http://nas/models/ --cache-max 500GB
   shoal daemon --config /etc/shoal/shoal.yaml
   shoal daemon --fleet-key /etc/shoal/fleet.key --bootstrap /ip4/10.0.0.2/tcp/7421 --no-mdns`;
+
+const ORCHESTRATOR_HELP = `
+Each setting can also stand in the environment, as SHOAL_ORCHESTRATOR_API and so on. The token file has
+a token on each line; a line "NODE_ID TOKEN" gives a node its own, and no other may then speak for it.
+
+Examples:
+  shoal orchestrator
+  shoal orchestrator --api 0.0.0.0:7430 --token-file /etc/shoal/orchestrator.token
+  shoal daemon --orchestrator http://10.0.0.5:7430     # on each node`;
 
 const PUBLISH_HELP = `
 Safe to repeat: only what changed is hashed, and what is gone is taken out. Nodes then read the

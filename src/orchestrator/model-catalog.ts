@@ -88,9 +88,13 @@ export class ModelCatalog {
 
   /** @throws ShoalError `not-found` */
   async setState(id: string, state: Lifecycle, deadlineAtMs?: number): Promise<CatalogModel> {
-    const { deadlineAtMs: _before, ...model } = this.get(id);
-    const deadline = state === 'Retired' ? { deadlineAtMs: deadlineAtMs ?? this.#clock.now() } : {};
-    return this.#save({ ...model, lifecycle: state, ...deadline });
+    const { digest, sourceUrl, sizeBytes, registeredAtMs, lastVerifiedMs } = this.get(id);
+    return this.#save({
+      ...{ id, digest, sourceUrl, registeredAtMs, lifecycle: state },
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      ...(lastVerifiedMs === undefined ? {} : { lastVerifiedMs }),
+      ...(state === 'Retired' ? { deadlineAtMs: deadlineAtMs ?? this.#clock.now() } : {}),
+    });
   }
 
   /** @throws ShoalError `not-found` */

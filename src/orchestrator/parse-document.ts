@@ -46,10 +46,11 @@ function tooMany(field: string, count: number, limit: number = LIMITS.modelsPerL
   return wrong(field, `has ${count} entries, and ${limit} are the most that are taken`);
 }
 
-function parserOf<T extends TSchema>(schema: T): (given: unknown) => Static<T> {
+/** A check of documents whose complaint names the field. */
+export function parserOf<T extends TSchema>(schema: T): (given: unknown) => Static<T> {
   const validator = Compile(schema);
   return (given) => {
-    if (validator.Check(given)) return given as Static<T>;
+    if (validator.Check(given)) return given;
     const [first] = validator.Errors(given);
     const { requiredProperties } = (first?.params ?? {}) as { requiredProperties?: readonly string[] };
     const missing = requiredProperties?.[0];

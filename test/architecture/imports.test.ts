@@ -31,10 +31,11 @@ const ROOT_FILES: Readonly<Record<string, readonly string[] | 'anything'>> = {
   'config.ts': ['util', 'config'],
   'daemon.ts': 'anything',
   'daemon-parts.ts': 'anything',
+  'run-orchestrator.ts': 'anything',
   'main.ts': 'anything',
 };
 const CONFIG = /^config(\.ts$|\/)/;
-const MAY_READ_CONFIG = /^(daemon|daemon-parts|main|config)\.ts$|^(cli|config)\//;
+const MAY_READ_CONFIG = /^(daemon|daemon-parts|run-orchestrator|main|config)\.ts$|^(cli|config)\//;
 const MAX_LINES = 320;
 
 const files = readSourceTree();

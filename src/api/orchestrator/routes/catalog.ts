@@ -1,0 +1,208 @@
+import { Readable } from 'node:stream';
+import Type from 'typebox';
+import { parseDigest } from '../../../content/digest.ts';
+import type { FleetNode } from '../../../orchestrator/fleet-node.ts';
+import type { CatalogModel } from '../../../orchestrator/model-catalog.ts';
+import { ShoalError } from '../../../util/errors.ts';
+import { type App, problemResponse } from '../../app.ts';
+import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
+import { presentModel } from '../present.ts';
+import { type CatalogModelDocument, CatalogModelSchema, CatalogRequestSchema, CatalogStateSchema } from '../schemas.ts';
+
+const ModelId = Type.Object({ id: Type.String() });
+/** Later than this is a time since the epoch, not a time from now. */
+const EPOCH_TIMES_FROM = 1e12;
+const PAGE_MAX = 1_000;
+const errorShape = { config: { errorShape: 'catalog' } } as const;
+
+/** What the operator says of models, beside what heartbeats say of where they are. */
+export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
+  const { catalog, registry } = parts.orchestrator;
+  const present = (model: CatalogModel): CatalogModelDocument =>
+    presentModel(model, registry.index.nodesWith(model.id) ?? []);
+  availabilityRoute(app, parts);
+
+  app.get(
+    '/v2/catalog/models',
+    {
+      schema: {
+        summary: 'The registered models, by id',
+        tags: ['catalog'],
+        querystring: Type.Object({
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_MAX })),
+          cursor: Type.Optional(Type.String()),
+        }),
+        response: {
+          200: Type.Object({
+            models: Type.Array(CatalogModelSchema),
+            count: Type.Integer({ description: 'Of all, not of this page' }),
+            next_cursor: Type.Optional(Type.String()),
+          }),
+          default: problemResponse,
+        },
+      },
+    },
+    ({ query: { limit = PAGE_MAX, cursor } }) => {
+      const after = catalog.list().filter(({ id }) => cursor === undefined || id > cursor);
+      const page = after.slice(0, limit);
+      const last = after.length > limit ? page.at(-1) : undefined;
+      const next = last === undefined ? {} : { next_cursor: last.id };
+      return { models: page.map(present), count: catalog.size, ...next };
+    },
+  );
+
+  app.post(
+    '/v2/catalog/models',
+    {
+      ...errorShape,
+      schema: {
+        summary: 'Say which content an id stands for: nodes that are known to have another one get no tasks for it',
+        tags: ['catalog'],
+        body: CatalogRequestSchema,
+        response: { 201: CatalogModelSchema, default: problemResponse },
+      },
+    },
+    async (request, reply) => {
+      const { id = '', digest = '', source_url: sourceUrl, size_bytes: sizeBytes } = request.body;
+      if (id.trim() === '') throw missing('id');
+      if (digest === '') throw missing('digest');
+      const size = sizeBytes === undefined ? {} : { sizeBytes };
+      const model = await catalog.register({
+        ...{ id, digest: `sha256:${parseDigest(digest)}`, sourceUrl: sourceUrl ?? '' },
+        ...size,
+      });
+      reply.code(201);
+      return present(model);
+    },
+  );
+
+  app.get(
+    '/v2/catalog/models/:id',
+    {
+      ...errorShape,
+      schema: {
+        summary: 'A registered model, and the nodes that have it',
+        tags: ['catalog'],
+        params: ModelId,
+        response: { 200: CatalogModelSchema, default: problemResponse },
+      },
+    },
+    (request) => present(catalog.get(request.params.id)),
+  );
+
+  app.delete(
+    '/v2/catalog/models/:id',
+    {
+      ...errorShape,
+      schema: {
+        summary: 'Forget a registration; files on nodes stay',
+        tags: ['catalog'],
+        params: ModelId,
+        response: { 204: Type.Null(), default: problemResponse },
+      },
+    },
+    async (request, reply) => {
+      if (!(await catalog.remove(request.params.id))) catalog.get(request.params.id);
+      await reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/v2/catalog/models/:id/verify',
+    {
+      ...errorShape,
+      schema: {
+        summary: 'Compare the registered digest with what nodes report; reading the bytes again is for the nodes',
+        tags: ['catalog'],
+        params: ModelId,
+        response: {
+          202: Type.Object({
+            id: Type.String(),
+            matching: Type.Array(Type.String()),
+            differing: Type.Array(Type.String()),
+            unknown: Type.Array(Type.String({ description: 'Has the id and says no digest' })),
+          }),
+          default: problemResponse,
+        },
+      },
+    },
+    async (request, reply) => {
+      const model = await catalog.stampVerified(request.params.id);
+      reply.code(202);
+      return { id: model.id, ...compareDigests(model, registry.index.nodesWith(model.id) ?? []) };
+    },
+  );
+
+  app.post(
+    '/v2/catalog/models/:id/state',
+    {
+      ...errorShape,
+      schema: {
+        summary: 'A retired model is placed on no node after its deadline',
+        tags: ['catalog'],
+        params: ModelId,
+        body: CatalogStateSchema,
+        response: { 202: CatalogModelSchema, default: problemResponse },
+      },
+    },
+    async (request, reply) => {
+      const { state, deadline_ms: deadline } = request.body;
+      const base = (deadline ?? 0) >= EPOCH_TIMES_FROM ? 0 : parts.clock.now();
+      const model = await catalog.setState(request.params.id, state, base + (deadline ?? 0));
+      reply.code(202);
+      return present(model);
+    },
+  );
+}
+
+function availabilityRoute(app: App, { availability, version, clock }: OrchestratorRouteParts): void {
+  // Versions count from the start of this process: the tag tells two processes apart.
+  const epoch = `${version}-${clock.now().toString(36)}`;
+  app.get(
+    '/v2/catalog/availability',
+    {
+      config: { unhurried: true },
+      schema: {
+        summary: 'Which models are where: `{nodes, total_models, replicated_models, single_node_models}`',
+        description: 'Whole and streamed, or in pages of `limit` nodes with `next_cursor`. With an ETag.',
+        tags: ['catalog'],
+        querystring: Type.Object({
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_MAX })),
+          cursor: Type.Optional(Type.String()),
+        }),
+        response: {
+          200: { description: 'Availability', content: { 'application/json': { schema: Type.Any() } } },
+          304: { description: 'As it was' },
+          default: problemResponse,
+        },
+      },
+    },
+    (request, reply) => {
+      const etag = `"${epoch}-${availability.version}"`;
+      void reply.headers({ etag, 'cache-control': 'no-cache' });
+      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+      const chunks = availability.chunks(request.query);
+      return reply.type('application/json; charset=utf-8').send(Readable.from(chunks));
+    },
+  );
+}
+
+function compareDigests(
+  model: CatalogModel,
+  nodes: Iterable<FleetNode>,
+): { matching: string[]; differing: string[]; unknown: string[] } {
+  const result = { matching: [] as string[], differing: [] as string[], unknown: [] as string[] };
+  for (const node of nodes) {
+    const digest = node.digests.get(model.id);
+    const list = digest === undefined ? result.unknown : digest === model.digest ? result.matching : result.differing;
+    list.push(node.id);
+  }
+  return result;
+}
+
+function missing(field: string): ShoalError {
+  return new ShoalError('invalid', `${field} required`, {
+    remedy: 'Send {"id": …, "digest": "sha256:…", "source_url": …}.',
+    fields: { field },
+  });
+}
