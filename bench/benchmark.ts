@@ -2,8 +2,10 @@
 export interface Benchmark {
   /** One line for the list. */
   readonly summary: string;
+  /** It builds a network: it runs in namespaces of its own, as root. */
+  readonly isolated?: boolean;
   /** What is missing on this machine, each with its remedy; nothing runs then. */
-  readonly missing?: () => readonly string[];
+  readonly missing?: (args: readonly string[]) => readonly string[];
   /** Prints its table as it likes; what it returns is printed as one JSON line at the end. */
   readonly run: (args: readonly string[]) => Promise<BenchmarkResult>;
 }

@@ -1,0 +1,135 @@
+import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { geometryOf } from '../src/content/piece-geometry.ts';
+import { makeSafetensors } from '../test/support/make-safetensors.ts';
+import { runShoal } from '../test/support/run-shoal.ts';
+import type { Benchmark } from './benchmark.ts';
+import { lowerBound } from './fanout/bound.ts';
+import type { Contestant, Course, Round } from './fanout/course.ts';
+import { missingForMounts, Nas } from './fanout/nas.ts';
+import { type FanoutOptions, fanoutOptions, USAGE } from './fanout/options.ts';
+import { drawSpread } from './fanout/picture.ts';
+import {
+  medianScore,
+  missedGoals,
+  plainScore,
+  roundLine,
+  type Score,
+  scoreOf,
+  scoreTable,
+  storyOf,
+} from './fanout/report.ts';
+import { missingForRivals, rivals } from './fanout/rivals.ts';
+import { shoal } from './fanout/shoal.ts';
+import { missingCommands, PRIVATE_DIRECTORY } from './isolation.ts';
+import { Network } from './network/network.ts';
+
+const FILE_NAME = 'fanout.safetensors';
+
+/**
+ * N nodes that have nothing want the same file at the same moment; only the NAS has it. Every link is shaped. In each
+ * round the contestants run one after the other on the same network.
+ */
+export const benchmark: Benchmark = {
+  summary: `one file from a NAS to N nodes over shaped links\n             ${USAGE}`,
+  isolated: true,
+
+  missing(args) {
+    const { against, published } = fanoutOptions(args);
+    return [
+      ...missingCommands({ tc: 'iproute2', ethtool: 'ethtool', nginx: 'nginx-light' }),
+      ...(published ? [] : [...missingCommands({ sshfs: 'sshfs', socat: 'socat' }), ...missingForMounts()]),
+      ...missingForRivals(against),
+    ];
+  },
+
+  async run(args) {
+    const options = fanoutOptions(args);
+    checkRoom(options);
+    await using network = Network.create();
+    const course = await lay(options, network);
+    await using _nas = course.nas;
+    const names = ['shoal', ...(options.fault.kind === 'none' ? options.against : [])];
+    if (names.length <= options.against.length) console.error('faults are for Shoal alone: nothing runs beside it');
+    const rounds: Round[] = [];
+    for (let round = 1; round <= options.rounds; round += 1) {
+      for (const name of names) {
+        const run = await contestant(name)(course, round);
+        console.error(roundLine(round, scoreOf(course, run), run.nodes));
+        rounds.push(run);
+      }
+    }
+    const scores = names.map((name) => medianScore(scoresOf(course, rounds, name)));
+    if (options.picture !== undefined) writeFileSync(options.picture, drawSpread(course, middleRound(course, rounds)));
+    return conclude(course, { scores, rounds });
+  },
+};
+
+function contestant(name: string): Contestant {
+  return name === 'libtorrent' || name === 'curl' ? rivals[name] : shoal;
+}
+
+async function lay(options: FanoutOptions, network: Network): Promise<Course> {
+  const host = await network.host({ name: 'nas', mbit: options.nasMbit });
+  for (const [index, mbit] of options.nodeMbits.entries()) await network.host({ name: `node${index + 1}`, mbit });
+  const directory = join(PRIVATE_DIRECTORY, 'nas/models');
+  const made = await makeSafetensors(join(directory, FILE_NAME), {
+    seed: options.seed,
+    sizeBytes: options.mib * 2 ** 20,
+    family: 'sdxl',
+  });
+  if (options.published) {
+    const published = await runShoal(['publish', directory], { timeoutMs: 600_000 });
+    if (published.code !== 0) throw new Error(`shoal publish failed: ${published.stderr}`);
+  }
+  const home = join(PRIVATE_DIRECTORY, 'nas/home');
+  const nas = await Nas.start(host, { directory, home, withMounts: !options.published });
+  if (options.logs !== undefined) mkdirSync(options.logs, { recursive: true });
+  const { sizeBytes, sha256 } = made;
+  const links = { bytes: sizeBytes, nasMbit: options.nasMbit, nodeMbits: options.nodeMbits };
+  return {
+    options,
+    network,
+    nas,
+    nodes: network.hosts.slice(1),
+    file: { name: FILE_NAME, sizeBytes, sha256 },
+    pieceCount: geometryOf(sizeBytes).pieceCount,
+    links,
+    timeoutMs: 1000 * (120 + options.nodes * 2 * lowerBound(links)),
+  };
+}
+
+function conclude(course: Course, found: { scores: readonly Score[]; rounds: readonly Round[] }) {
+  const { options } = course;
+  const [ours] = found.scores;
+  console.log(scoreTable(found.scores));
+  const story = ours === undefined ? [] : storyOf(options, ours);
+  for (const sentence of story) console.log(sentence);
+  const { picture: _picture, logs: _logs, ...asked } = options;
+  return {
+    ...asked,
+    results: found.scores.map(plainScore),
+    rounds: found.rounds.map((round) => plainScore(scoreOf(course, round))),
+    missed: ours === undefined ? [] : missedGoals(options, ours),
+  };
+}
+
+function scoresOf(course: Course, rounds: readonly Round[], name: string): Score[] {
+  return rounds.filter((round) => round.contestant === name).map((round) => scoreOf(course, round));
+}
+
+/** The one whose slowest node is in the middle. */
+function middleRound(course: Course, rounds: readonly Round[]): Round {
+  const ours = rounds
+    .filter((round) => round.contestant === 'shoal')
+    .sort((a, b) => scoreOf(course, a).slowestSeconds - scoreOf(course, b).slowestSeconds);
+  return ours[ours.length >> 1]!;
+}
+
+/** The NAS's file and every node's copy lie in memory. */
+function checkRoom({ nodes, mib }: FanoutOptions): void {
+  const { bavail, bsize } = statfsSync(PRIVATE_DIRECTORY);
+  const neededMib = (nodes + 1) * mib + 256;
+  if (bavail * bsize < neededMib * 2 ** 20)
+    throw new Error(`${neededMib} MiB of memory are needed for the files: take a smaller --mib or fewer --nodes`);
+}

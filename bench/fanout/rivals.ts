@@ -1,0 +1,121 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { endProcess, type OwnedProcess, spawnOwned } from '../../test/support/child-process.ts';
+import { sha256OfFile } from '../../test/support/hash-file.ts';
+import { PRIVATE_DIRECTORY } from '../isolation.ts';
+import { cpuSecondsOf } from '../link/timed.ts';
+import type { Contestant, Course, NodeRun, Round } from './course.ts';
+
+const PYTHON = '/usr/bin/python3';
+const SCRIPT = join(import.meta.dirname, 'libtorrent-node.py');
+/** What does best on a file of this kind: as many pieces as Shoal has, a little more for small files. */
+const TORRENT_PIECE_BYTES = 256 * 1024;
+/** From here to the start every process is up and has read its torrent. */
+const HEAD_START_SECONDS = 3;
+
+/** A BitTorrent swarm with one seed on the NAS, which sends each piece to another node first (super-seeding). */
+export const libtorrent: Contestant = async (course) => {
+  const { nas, nodes, file } = course;
+  await using place = await freshPlace();
+  const torrent = join(place.directory, 'file.torrent');
+  const made = spawnSync(PYTHON, [
+    SCRIPT,
+    'torrent',
+    join(nas.directory, file.name),
+    String(TORRENT_PIECE_BYTES),
+    torrent,
+  ]);
+  if (made.status !== 0) throw new Error(`libtorrent made no torrent: ${made.stderr.toString()}`);
+  const start = Date.now() / 1000 + HEAD_START_SECONDS + nodes.length * 0.15;
+  const sentBefore = nas.host.traffic().sentBytes;
+  const all = [nas.host, ...nodes];
+  const peers = await Promise.all(
+    all.map(async (host) => {
+      const seed = host === nas.host;
+      const directory = seed ? nas.directory : join(place.directory, host.name);
+      await mkdir(directory, { recursive: true });
+      const others = all.filter((other) => other !== host).map(({ address }) => address);
+      const order = { address: host.address, peers: others, torrent, directory, seed, start };
+      const command = [...host.wrapper, PYTHON, SCRIPT, 'peer', JSON.stringify(order)];
+      return { host, directory, owned: spawnOwned(command, { stdio: ['ignore', 'pipe', 'inherit'] }) };
+    }),
+  );
+  try {
+    const told = await Promise.all(peers.map(({ owned }) => firstLine(owned)));
+    const results = told.map((line) => JSON.parse(line) as { seconds: number; wastedBytes: number });
+    const nasSentBytes = nas.host.traffic().sentBytes - sentBefore;
+    const cpuSeconds = peers.reduce((sum, { owned }) => sum + cpuSecondsOf(owned.pid), 0);
+    for (const { directory, host } of peers)
+      await check(course, join(directory, file.name), `libtorrent on ${host.name}`);
+    return {
+      contestant: 'libtorrent',
+      nodes: results.slice(1).map(({ seconds }, index) => plainRun(course, index, seconds)),
+      nasSentBytes,
+      wastedBytes: results.reduce((sum, { wastedBytes }) => sum + wastedBytes, 0),
+      cpuSeconds,
+      facts: {},
+    };
+  } finally {
+    await Promise.all(peers.map(({ owned }) => endProcess(owned, 0)));
+  }
+};
+
+/** What a script does: everybody copies from the NAS. */
+export const curl: Contestant = async (course): Promise<Round> => {
+  const { nas, nodes, file } = course;
+  await using place = await freshPlace();
+  const sentBefore = nas.host.traffic().sentBytes;
+  const startMs = performance.now();
+  const seconds = await Promise.all(
+    nodes.map(async (host) => {
+      const to = join(place.directory, host.name);
+      const owned = spawnOwned([...host.wrapper, 'curl', '-sf', '-o', to, nas.url(file.name)], { stdio: 'ignore' });
+      const { code } = await owned.exited;
+      if (code !== 0) throw new Error(`curl on ${host.name} ended with ${String(code)}`);
+      return (performance.now() - startMs) / 1000;
+    }),
+  );
+  const nasSentBytes = nas.host.traffic().sentBytes - sentBefore;
+  for (const { name } of nodes) await check(course, join(place.directory, name), `curl on ${name}`);
+  return {
+    contestant: 'curl',
+    nodes: seconds.map((took, index) => plainRun(course, index, took)),
+    nasSentBytes,
+    cpuSeconds: Number.NaN,
+    facts: {},
+  };
+};
+
+export const rivals = { libtorrent, curl };
+
+/** What the programs beside Shoal need, each with its remedy. */
+export function missingForRivals(names: readonly (keyof typeof rivals)[]): string[] {
+  const absent: string[] = [];
+  if (names.includes('curl') && spawnSync('curl', ['--version']).status !== 0)
+    absent.push('curl is missing: apt-get install curl');
+  if (names.includes('libtorrent') && spawnSync(PYTHON, ['-c', 'import libtorrent']).status !== 0)
+    absent.push('libtorrent is missing: apt-get install python3-libtorrent');
+  return absent;
+}
+
+function plainRun({ nodes }: Course, index: number, seconds: number): NodeRun {
+  const { name = '', mbit = 0 } = nodes[index] ?? {};
+  return { name, mbit, seconds, lateSeconds: 0, arrivals: [] };
+}
+
+async function check({ file }: Course, path: string, who: string): Promise<void> {
+  if ((await sha256OfFile(path)) !== file.sha256) throw new Error(`${who} fetched something else`);
+}
+
+async function firstLine(owned: OwnedProcess): Promise<string> {
+  for await (const line of createInterface({ input: owned.child.stdout as Readable })) return line;
+  throw new Error('libtorrent ended before it was complete');
+}
+
+async function freshPlace(): Promise<AsyncDisposable & { readonly directory: string }> {
+  const directory = await mkdtemp(join(PRIVATE_DIRECTORY, 'rival-'));
+  return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
+}

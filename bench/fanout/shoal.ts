@@ -1,0 +1,193 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DaemonProcess } from '../../test/support/daemon-process.ts';
+import { sha256OfFile } from '../../test/support/hash-file.ts';
+import { delay, eventually } from '../../test/support/wait.ts';
+import { cpuSecondsOf } from '../link/timed.ts';
+import type { Host } from '../network/network.ts';
+import { lowerBound } from './bound.ts';
+import type { Contestant, Course, FaultFacts, NodeRun, Round } from './course.ts';
+import { Fleet } from './fleet.ts';
+import { PieceWatch } from './piece-watch.ts';
+
+const LOOK_MS = 50;
+
+/** One node of a round, from its want to the state "installed". */
+interface Runner {
+  readonly host: Host;
+  readonly daemon: DaemonProcess;
+  readonly watch: PieceWatch;
+  readonly startMs: number;
+  readonly cpuBefore: number;
+  readonly installedMs: Promise<number | undefined>;
+}
+
+/** Fresh daemons that have nothing: from the wants, all at one moment, until every node says "installed". */
+export const shoal: Contestant = async (course, round) => {
+  const { nodes, nas, options } = course;
+  const mounts = join(nas.directory, '../mounts', String(round));
+  await using fleet = await Fleet.open({
+    hosts: nodes,
+    originOf: (host) => [options.published ? nas.url() : `file://${join(mounts, host.name)}`],
+    args: options.logs === undefined ? [] : ['--log-level', 'debug'],
+  });
+  if (!options.published) for (const node of nodes) await nas.mountOn(node, join(mounts, node.name));
+  const atOnce = options.fault.kind === 'join' ? nodes.slice(0, -1) : nodes;
+  const daemons = await fleet.startAll(atOnce);
+  await fleet.acquainted(daemons, course.file.name);
+  const sentBefore = nas.host.traffic().sentBytes;
+  const startMs = performance.now();
+  const runners = await Promise.all(daemons.map((daemon, index) => run(course, atOnce[index]!, daemon, startMs)));
+  const facts = await befall(course, { fleet, runners, startMs, sentBefore });
+  const installed = await Promise.all(runners.map(({ installedMs }) => installedMs));
+  const nasSentBytes = nas.host.traffic().sentBytes - sentBefore;
+  const finished = runners.map((runner, index) => nodeRun(runner, { startMs, installedMs: installed[index] }));
+  const result = await conclude(course, { runners, nodes: finished, nasSentBytes, facts });
+  if (options.logs !== undefined) {
+    const directory = join(options.logs, String(round));
+    await mkdir(directory, { recursive: true });
+    await fleet.keepLogs(directory);
+  }
+  await nas.unmountAll();
+  return result;
+};
+
+async function run(course: Course, host: Host, daemon: DaemonProcess, startMs: number): Promise<Runner> {
+  const { name: fileName, sizeBytes } = course.file;
+  const watch = new PieceWatch({ modelsDir: daemon.modelsDir, fileName, sizeBytes }, startMs);
+  const cpuBefore = cpuSecondsOf(daemon.pid);
+  await daemon.want(fileName);
+  const installedMs = untilInstalled(course, daemon, watch);
+  installedMs.catch(() => undefined); // awaited with the others, at the end
+  return { host, daemon, watch, startMs, cpuBefore, installedMs };
+}
+
+/** Undefined when the daemon was killed meanwhile. */
+async function untilInstalled(course: Course, daemon: DaemonProcess, watch: PieceWatch): Promise<number | undefined> {
+  const deadlineMs = performance.now() + course.timeoutMs;
+  try {
+    while (!watch.isLinked) {
+      if (!daemon.isRunning) return undefined;
+      watch.look(performance.now());
+      if (performance.now() > deadlineMs)
+        throw new Error(`${daemon.name} hangs: ${JSON.stringify(await daemon.transfers())}`);
+      await delay(LOOK_MS);
+    }
+    const state = async (): Promise<boolean> => (await daemon.model(course.file.name)).state === 'installed';
+    await eventually(`${daemon.name} says that it is installed`, state, { everyMs: 10, timeoutMs: 60_000 });
+    const nowMs = performance.now();
+    watch.look(nowMs);
+    return nowMs;
+  } finally {
+    watch.close();
+  }
+}
+
+interface Scene {
+  readonly fleet: Fleet;
+  readonly runners: Runner[];
+  readonly startMs: number;
+  readonly sentBefore: number;
+}
+
+/** Does to the fleet what the options ask for, half way through. */
+async function befall(course: Course, { fleet, runners, startMs, sentBefore }: Scene): Promise<FaultFacts> {
+  const { options, nodes, nas, links } = course;
+  const { fault } = options;
+  const halfMs = (lowerBound(links) * 1000) / 2;
+  const atSeconds = (): number => (performance.now() - startMs) / 1000;
+  switch (fault.kind) {
+    case 'none':
+      return {};
+    case 'kill': {
+      await delay(halfMs);
+      const facts = { atSeconds: atSeconds() };
+      await Promise.all(runners.slice(0, fault.nodes).map(({ daemon }) => daemon.kill()));
+      return facts;
+    }
+    case 'join': {
+      await delay(halfMs);
+      const startedMs = performance.now();
+      const host = nodes.at(-1)!;
+      const daemon = await fleet.start(host);
+      await eventually('the late node knows the model', async () => (await daemon.model(course.file.name)).id !== '');
+      const startupSeconds = (performance.now() - startedMs) / 1000;
+      const facts = { atSeconds: atSeconds(), startupSeconds };
+      runners.push(await run(course, host, daemon, performance.now()));
+      return facts;
+    }
+    case 'nas-gone': {
+      await eventually('every piece is on some node', () => isOnceThere(course, runners), {
+        timeoutMs: course.timeoutMs,
+      });
+      const copiesSent = (nas.host.traffic().sentBytes - sentBefore) / course.file.sizeBytes;
+      const facts = { atSeconds: atSeconds(), copiesSent };
+      nas.host.cut();
+      await Promise.allSettled(runners.map(({ installedMs }) => installedMs));
+      nas.host.heal();
+      return facts;
+    }
+    case 'cut': {
+      await delay(halfMs);
+      const [victim, ...others] = runners;
+      const facts = { atSeconds: atSeconds() };
+      victim!.host.cut();
+      await delay(fault.seconds * 1000);
+      victim!.host.heal();
+      const healedMs = performance.now();
+      await Promise.allSettled(runners.map(({ installedMs }) => installedMs));
+      const next = victim!.watch.arrivals.find(({ atMs }) => atMs > healedMs);
+      const othersWaitedSeconds = Math.max(...others.map(({ watch }) => watch.longestWaitMs)) / 1000;
+      return {
+        ...facts,
+        othersWaitedSeconds,
+        ...(next === undefined ? {} : { recoverySeconds: (next.atMs - healedMs) / 1000 }),
+      };
+    }
+  }
+}
+
+function isOnceThere(course: Course, runners: readonly Runner[]): boolean {
+  if (runners.some(({ watch }) => watch.isLinked)) return true;
+  const pieces = new Set(runners.flatMap(({ watch }) => watch.arrivals.map(({ piece }) => piece)));
+  return pieces.size === course.pieceCount;
+}
+
+function nodeRun(runner: Runner, times: { startMs: number; installedMs: number | undefined }): NodeRun {
+  const { host, watch, startMs } = runner;
+  return {
+    name: host.name,
+    mbit: host.mbit,
+    seconds: times.installedMs === undefined ? undefined : (times.installedMs - startMs) / 1000,
+    lateSeconds: (startMs - times.startMs) / 1000,
+    longestWaitSeconds: watch.longestWaitMs / 1000,
+    arrivals: watch.arrivals.map(({ piece, atMs }) => ({ piece, atMs: atMs - times.startMs })),
+  };
+}
+
+/** What the daemons count themselves, and whether every file is what it should be. */
+async function conclude(
+  course: Course,
+  found: { runners: readonly Runner[]; nodes: readonly NodeRun[]; nasSentBytes: number; facts: FaultFacts },
+): Promise<Round> {
+  const { file } = course;
+  let wastedBytes = 0;
+  let cpuSeconds = 0;
+  const nodes: NodeRun[] = [];
+  for (const [index, { daemon, cpuBefore }] of found.runners.entries()) {
+    const node = found.nodes[index]!;
+    if (!daemon.isRunning) {
+      nodes.push(node);
+      continue;
+    }
+    cpuSeconds += cpuSecondsOf(daemon.pid) - cpuBefore;
+    wastedBytes += await daemon.metric('shoal_refetched_bytes_total');
+    const originBytes = await daemon.metric('shoal_received_bytes_total', { source: 'origin' });
+    const peakMib = Math.round((await daemon.memory()).peakRssBytes / 2 ** 20);
+    nodes.push({ ...node, originBytes, peakMib });
+    if ((await sha256OfFile(join(daemon.modelsDir, file.name))) !== file.sha256)
+      throw new Error(`${daemon.name} installed something else`);
+  }
+  const { nasSentBytes, facts } = found;
+  return { contestant: 'shoal', nodes, nasSentBytes, wastedBytes, cpuSeconds, facts };
+}
