@@ -8,15 +8,15 @@ export interface Availability {
   /** Pieces. */
   readonly count: number;
   has(index: number): boolean;
-  /** Returns what ends it. */
-  onChange(listener: () => void): () => void;
+  /** `added`: nothing else has changed. Returns what ends it. */
+  onChange(listener: (added?: readonly number[]) => void): () => void;
 }
 
 /** What a peer reported of a blob so far, checked against the blob's number of pieces. */
 export class ReportedPieces implements Availability {
   readonly pieceCount: number;
   readonly #rewatch: (view: ReportedPieces) => boolean;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(added?: readonly number[]) => void>();
   #have: Bitfield;
   #complete = false;
   #watched = false;
@@ -44,7 +44,7 @@ export class ReportedPieces implements Availability {
     return this.#complete ? index >= 0 && index < this.pieceCount : this.#have.has(index);
   }
 
-  onChange(listener: () => void): () => void {
+  onChange(listener: (added?: readonly number[]) => void): () => void {
     this.#listeners.add(listener);
     this.use();
     return () => this.#listeners.delete(listener);
@@ -71,8 +71,10 @@ export class ReportedPieces implements Availability {
     if (snapshot !== undefined) {
       this.#have = parseSnapshot(snapshot, this.pieceCount);
       this.#complete = false;
-    } else if (delta !== undefined) this.#add(delta.steps);
-    else if (complete === true) this.#complete = true;
+    } else if (delta !== undefined) {
+      this.#tell(this.#add(delta.steps));
+      return;
+    } else if (complete === true) this.#complete = true;
     else if (gone === true) this.#empty();
     this.#tell();
   }
@@ -84,15 +86,17 @@ export class ReportedPieces implements Availability {
     this.#tell();
   }
 
-  #add(steps: readonly number[]): void {
+  #add(steps: readonly number[]): number[] {
+    const added: number[] = [];
     let index = 0;
     for (const step of steps) {
       index += step;
       if (index >= this.pieceCount) {
         throw new ShoalError('source-lied', `piece ${index} of ${this.pieceCount} announced`);
       }
-      this.#have.add(index);
+      if (this.#have.add(index)) added.push(index);
     }
+    return added;
   }
 
   #empty(): void {
@@ -100,8 +104,8 @@ export class ReportedPieces implements Availability {
     this.#complete = false;
   }
 
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+  #tell(added?: readonly number[]): void {
+    for (const listener of [...this.#listeners]) listener(added);
   }
 }
 

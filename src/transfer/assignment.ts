@@ -1,10 +1,11 @@
-import type { OriginPolicy } from './picker.ts';
-
 /**
  * Rendezvous hashing: every node computes for itself, from the same list, which of the nodes that fetch a blob reads a
  * piece from the origin. When one leaves the list only its pieces move, each to the next in that piece's order.
  * Pure; every node must get the same numbers, so a change here is a change of the protocol.
  */
+
+/** A piece that no blob has. */
+const READER = -2;
 
 /** The node that reads the piece from the origin; undefined when nobody fetches. */
 export function assignedFetcher(sha256: string, piece: number, fetchers: Iterable<string>): string | undefined {
@@ -20,24 +21,18 @@ export function takeOverOrder(sha256: string, piece: number, fetchers: Iterable<
 }
 
 /**
- * Single-flight on origins: only the pieces assigned to this node are read from an origin, and only while no peer holds
- * them.
- * @param options.fetchers those that make progress now, this node included: leaving one out is the take-over
+ * The nodes that read from origins at all. A few are enough to keep an origin busy, and with few each piece comes out of
+ * it sooner and can be passed on; in a fleet of a thousand, each with a thousandth of the origin, the first piece would
+ * come last.
  */
-export function assignedOnly(options: {
-  readonly sha256: string;
-  readonly self: string;
-  readonly fetchers: () => Iterable<string>;
-}): OriginPolicy {
-  const seeds = new Map<string, number>();
-  const seedOf = (fetcher: string): number => {
-    const seed = seeds.get(fetcher) ?? fetcherSeed(options.sha256, fetcher);
-    seeds.set(fetcher, seed);
-    return seed;
-  };
-  return ({ index, copies, endgame }) =>
-    endgame ||
-    (copies === 0 && heaviest(options.fetchers(), (fetcher) => weightOf(seedOf(fetcher), index)) === options.self);
+export function readersOf(sha256: string, fetchers: Iterable<string>, count: number): string[] {
+  const distinct = [...new Set(fetchers)];
+  if (distinct.length <= count) return distinct.sort();
+  return distinct
+    .map((fetcher) => ({ fetcher, weight: weightOf(fetcherSeed(sha256, fetcher), READER) }))
+    .sort((a, b) => b.weight - a.weight || (a.fetcher < b.fetcher ? -1 : 1))
+    .slice(0, count)
+    .map(({ fetcher }) => fetcher);
 }
 
 function heaviest(fetchers: Iterable<string>, weigh: (fetcher: string) => number): string | undefined {

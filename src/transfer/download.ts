@@ -4,14 +4,13 @@ import { pieceHash } from '../content/manifest.ts';
 import { geometryOf, type PieceGeometry, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
 import type { ShoalError } from '../util/errors.ts';
 import { Alarm } from './alarm.ts';
-import { askableSources } from './askable-sources.ts';
 import type { RateLimiter } from './bandwidth.ts';
 import type { DownloadProgress, DownloadState } from './download-progress.ts';
 import { DownloadTally } from './download-tally.ts';
 import { Grant } from './grant.ts';
-import { type OriginPolicy, type PickSource, peersFirst, pickNext } from './picker.ts';
+import { PieceChoice, type SharedOrigins } from './piece-choice.ts';
 import { type BlobTarget, type Piece, type SourceId, type SourceOpener, sourceKey } from './piece-source.ts';
-import { Rarity } from './rarity.ts';
+import { PiecesInFlight } from './pieces-in-flight.ts';
 import type { PieceRequest } from './request-line.ts';
 import type { HeardSession, SessionListener, SessionParts, SourceActivity } from './session-listener.ts';
 import { SourceSession } from './source-session.ts';
@@ -31,7 +30,7 @@ export interface DownloadOptions {
   readonly blob: BlobTarget;
   /** Re-checked by hash before; grows as pieces arrive, and only here. */
   readonly have: Bitfield;
-  readonly originPolicy?: OriginPolicy;
+  readonly sharedOrigins?: SharedOrigins;
 }
 
 export interface DownloadParts extends SessionParts {
@@ -51,13 +50,12 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
   readonly blob: BlobTarget;
   readonly have: Bitfield;
   readonly #geometry: PieceGeometry;
-  readonly #originPolicy: OriginPolicy;
   readonly #parts: DownloadParts;
   readonly #alarm: Alarm;
-  readonly #rarity: Rarity;
+  readonly #choice: PieceChoice;
   readonly #grants: { down: Grant; origin: Grant };
   readonly #sessions = new Map<string, SourceSession>();
-  readonly #inFlight = new Map<number, PieceRequest[]>();
+  readonly #inFlight: PiecesInFlight;
   readonly #tally: DownloadTally;
   #state: DownloadState = { kind: 'idle' };
   #progressMs = 0;
@@ -67,10 +65,14 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.blob = options.blob;
     this.have = options.have;
     this.#geometry = geometryOf(options.blob.manifest.sizeBytes);
-    this.#originPolicy = options.originPolicy ?? peersFirst;
     this.#parts = parts;
     this.#alarm = new Alarm({ clock: parts.clock });
-    this.#rarity = new Rarity(this.#geometry.pieceCount);
+    this.#inFlight = new PiecesInFlight(parts);
+    const { blob, have, sharedOrigins } = options;
+    this.#choice = new PieceChoice(
+      { sha256: blob.sha256, geometry: this.#geometry, have, sharedOrigins },
+      { sessions: this.#sessions, inFlight: this.#inFlight, budget: parts.budget, random: parts.random },
+    );
     const grant = { bytes: this.#geometry.pieceSizeBytes, onReady: () => this.#alarm.ring() };
     this.#grants = { down: new Grant(grant, parts.limiters?.down), origin: new Grant(grant, parts.limiters?.origin) };
     let doneBytes = 0;
@@ -164,34 +166,16 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
   }
 
   #fill(nowMs: number, grants: AbortSignal): void {
-    // A peer that only ever asks for patience must not keep us from the origin.
-    const refusing = [...this.#sessions.values()].filter(({ id, isRefusing }) => id.kind === 'peer' && isRefusing);
-    const held = (index: number): number => refusing.filter(({ availability }) => availability?.has(index)).length;
-    const state = {
-      pieceCount: this.#geometry.pieceCount,
-      have: this.have,
-      inFlight: this.#inFlight,
-      copies: (index: number) => this.#rarity.copies(index) - held(index),
-      originPolicy: this.#originPolicy,
-    };
+    const next = this.#choice.look(nowMs, () => this.#grants.origin.ready(grants));
     while (this.#grants.down.ready(grants)) {
-      const pick = pickNext(state, this.#askable(nowMs, grants), this.#parts.random);
+      const pick = next();
       if (pick === undefined) return;
       const session = this.#sessions.get(pick.sourceKey);
       if (session === undefined) return;
       this.#grants.down.use();
       if (session.id.kind === 'origin') this.#grants.origin.use();
-      const request = session.request(this.#piece(pick.index), nowMs);
-      this.#inFlight.set(pick.index, [...(this.#inFlight.get(pick.index) ?? []), request]);
-      this.#parts.budget.bytes += request.piece.length;
+      this.#inFlight.add(session.request(this.#piece(pick.index), nowMs));
     }
-  }
-
-  #askable(nowMs: number, grants: AbortSignal): PickSource[] {
-    const { pieceSizeBytes } = this.#geometry;
-    const totalBytes = this.#parts.budget.bytes;
-    const originGranted = (): boolean => this.#grants.origin.ready(grants);
-    return askableSources([...this.#sessions.values()], { nowMs, pieceSizeBytes, totalBytes, originGranted });
   }
 
   #piece(index: number): Piece {
@@ -205,16 +189,15 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
 
   readonly #listener: SessionListener = {
     opened: (session, availability) => {
-      if (session.id.kind === 'peer') this.#rarity.join(session.key, availability);
+      this.#choice.opened(session, availability);
       this.#alarm.ring();
     },
     closed: (session) => {
-      this.#rarity.leave(session.key);
+      this.#choice.closed(session);
       this.#alarm.ring();
     },
-    availabilityChanged: (session) => {
-      this.#rarity.refresh(session.key);
-      this.#alarm.ring();
+    availabilityChanged: (session, added) => {
+      if (this.#choice.availabilityChanged(session, added, this.#parts.clock.monotonic())) this.#alarm.ring();
     },
     bytes: (session, request, bytes) => {
       this.#tally.received(bytes, session.id.kind);
@@ -222,21 +205,13 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
       else this.#progress();
     },
     requestEnded: (session, request, outcome) => {
-      if (outcome !== 'late') this.#release(request);
+      if (outcome !== 'late') this.#inFlight.remove(request);
       if (outcome === 'lost') this.#tally.wasted(request.received);
       else this.#arrived(session, request, outcome);
       this.#alarm.ring();
     },
     diskFull: (problem) => this.#pause(problem),
   };
-
-  #release(request: PieceRequest): void {
-    const { index, length } = request.piece;
-    const others = (this.#inFlight.get(index) ?? []).filter((other) => other !== request);
-    if (others.length > 0) this.#inFlight.set(index, others);
-    else this.#inFlight.delete(index);
-    this.#parts.budget.bytes -= length;
-  }
 
   #arrived(session: HeardSession, request: PieceRequest, outcome: 'arrived' | 'late'): void {
     const { index, length } = request.piece;
@@ -248,7 +223,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.#tally.done(length);
     session.delivered.pieces += 1;
     session.delivered.bytes += length;
-    for (const loser of this.#inFlight.get(index) ?? []) this.#sessions.get(loser.sourceKey)?.cancel(index);
+    for (const loser of this.#inFlight.of(index)) this.#sessions.get(loser.sourceKey)?.cancel(index);
     this.emit('piece', index);
   }
 

@@ -28,17 +28,23 @@ export interface PickRequest {
   readonly remainingMs: number;
 }
 
-/** Whether an origin may be asked for a piece: the place where single-flight among nodes fits in. */
-export type OriginPolicy = (piece: {
+/** A piece that an origin may be asked for. */
+export interface OriginPiece {
   readonly index: number;
   /** Usable peers that hold it. */
   readonly copies: number;
-  /** Somebody has been asked already and is slow. */
-  readonly endgame: boolean;
-}) => boolean;
+  /** In the endgame, how long it keeps us waiting for whom it was asked of; otherwise undefined. */
+  readonly lateMs?: number;
+}
+
+/**
+ * Whether an origin may be asked for a piece, and how soon: the lowest number goes first; undefined is no. The place
+ * where single-flight among nodes fits in.
+ */
+export type OriginPolicy = (piece: OriginPiece) => number | undefined;
 
 /** What a peer can give is not read from an origin, unless the peers that were asked hold up the end. */
-export const peersFirst: OriginPolicy = ({ copies, endgame }) => endgame || copies === 0;
+export const peersFirst: OriginPolicy = ({ copies, lateMs }) => (lateMs !== undefined || copies === 0 ? 0 : undefined);
 
 export interface PickState {
   readonly pieceCount: number;
@@ -61,7 +67,7 @@ export function pickNext(state: PickState, sources: readonly PickSource[], rando
   const rarest = rarestOpenPiece(state, { roomy, sources }, random);
   if (rarest.index !== undefined) {
     const { index } = rarest;
-    const offers = roomy.filter((source) => offersPiece(state, source, index, false));
+    const offers = roomy.filter((source) => rankAt(state, source, { index }) !== undefined);
     const peers = offers.filter((source) => source.kind === 'peer');
     const chosen = randomOf(peers.length > 0 ? peers : offers, random);
     if (chosen !== undefined) return { index, sourceKey: chosen.key, endgame: false };
@@ -82,23 +88,37 @@ function rarestOpenPiece(
 ): { index: number | undefined; anyOpen: boolean } {
   let best: number | undefined;
   let bestCopies = Infinity;
+  let bestRank = Infinity;
   let ties = 0;
   let anyOpen = false;
   for (let index = 0; index < state.pieceCount; index += 1) {
     if (state.have.has(index) || state.inFlight.has(index)) continue;
     const copies = state.copies(index);
     if (copies > bestCopies) continue;
-    if (!roomy.some((source) => offersPiece(state, source, index, false))) {
-      anyOpen ||= sources.some((source) => offersPiece(state, source, index, false));
+    const rank = lowestRank(state, roomy, index);
+    if (rank === undefined) {
+      anyOpen ||= lowestRank(state, sources, index) !== undefined;
       continue;
     }
     anyOpen = true;
+    if (copies === bestCopies && rank > bestRank) continue;
     // Reservoir sampling: each of the tied pieces ends up chosen with the same chance.
-    ties = copies < bestCopies ? 1 : ties + 1;
+    ties = copies < bestCopies || rank < bestRank ? 1 : ties + 1;
     if (ties === 1 || random() * ties < 1) best = index;
     bestCopies = copies;
+    bestRank = rank;
   }
   return { index: best, anyOpen };
+}
+
+function lowestRank(state: PickState, sources: readonly PickSource[], index: number): number | undefined {
+  let lowest: number | undefined;
+  for (const source of sources) {
+    const rank = rankAt(state, source, { index });
+    if (rank === 0) return 0;
+    if (rank !== undefined && (lowest === undefined || rank < lowest)) lowest = rank;
+  }
+  return lowest;
 }
 
 /** Every piece that could be asked for has been: ask a second source for the one that would keep us waiting longest. */
@@ -113,7 +133,7 @@ function pickEndgame(state: PickState, roomy: readonly PickSource[], random: Ran
       (source) =>
         remainingMs > ENDGAME_GAIN * source.expectedMs + ENDGAME_GAIN_MS &&
         requests.every((request) => request.sourceKey !== source.key) &&
-        offersPiece(state, source, index, true),
+        rankAt(state, source, { index, lateMs: remainingMs }) !== undefined,
     );
     const peers = quicker.filter((source) => source.kind === 'peer');
     const chosen = randomOf(peers.length > 0 ? peers : quicker, random);
@@ -125,9 +145,15 @@ function pickEndgame(state: PickState, roomy: readonly PickSource[], random: Ran
   return randomOf(candidates, random);
 }
 
-function offersPiece(state: PickState, source: PickSource, index: number, endgame: boolean): boolean {
-  if (!source.has(index)) return false;
-  return source.kind === 'peer' || state.originPolicy({ index, copies: state.copies(index), endgame });
+/** Undefined when the source cannot or must not give the piece. */
+function rankAt(
+  state: PickState,
+  source: PickSource,
+  { index, lateMs }: { readonly index: number; readonly lateMs?: number },
+): number | undefined {
+  if (!source.has(index)) return undefined;
+  if (source.kind === 'peer') return 0;
+  return state.originPolicy({ index, copies: state.copies(index), ...(lateMs === undefined ? {} : { lateMs }) });
 }
 
 function randomOf<T>(items: readonly T[], random: Random): T | undefined {

@@ -26,8 +26,8 @@ export interface Piece {
 export interface Availability {
   readonly complete: boolean;
   has(index: number): boolean;
-  /** Returns the function that ends the listening. */
-  onChange(listener: () => void): () => void;
+  /** `added`: nothing else has changed. Returns the function that ends the listening. */
+  onChange(listener: (added?: readonly number[]) => void): () => void;
 }
 
 /** For sources that hold the whole blob. */

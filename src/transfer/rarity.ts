@@ -31,20 +31,40 @@ export class Rarity {
     }
   }
 
-  /** Call when the peer's availability has changed. */
-  refresh(key: string): void {
+  /**
+   * Call when the peer's availability has changed; says whether it has gained pieces.
+   * @param added where nothing else has changed
+   */
+  refresh(key: string, added?: readonly number[]): boolean {
     const peer = this.#peers.get(key);
-    if (peer === undefined) return;
+    if (peer === undefined) return false;
     const { availability } = peer;
+    if (added !== undefined && peer.counted !== 'all' && !availability.complete) {
+      return this.#addPieces(peer.counted, added);
+    }
+    let gained = false;
     const counted = peer.counted === 'all' ? new Uint8Array(this.#copies.length).fill(1) : peer.counted;
     for (let index = 0; index < this.#copies.length; index += 1) {
       const holds = availability.complete || availability.has(index) ? 1 : 0;
       if (holds === counted[index]) continue;
       counted[index] = holds;
       this.#add(index, holds === 1 ? 1 : -1);
+      gained ||= holds === 1;
     }
     // One word instead of a byte per piece for each of the many peers that hold everything.
     peer.counted = availability.complete ? 'all' : counted;
+    return gained;
+  }
+
+  #addPieces(counted: Uint8Array, added: readonly number[]): boolean {
+    let gained = false;
+    for (const index of added) {
+      if (counted[index] !== 0) continue;
+      counted[index] = 1;
+      this.#add(index, 1);
+      gained = true;
+    }
+    return gained;
   }
 
   #add(index: number, change: number): void {

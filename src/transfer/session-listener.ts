@@ -21,7 +21,7 @@ export interface HeardSession {
 export interface SessionListener {
   opened(session: HeardSession, availability: Availability): void;
   closed(session: HeardSession): void;
-  availabilityChanged(session: HeardSession): void;
+  availabilityChanged(session: HeardSession, added: readonly number[] | undefined): void;
   bytes(session: HeardSession, request: PieceRequest, bytes: number): void;
   /** `late`: it arrived although it had been dropped. */
   requestEnded(session: HeardSession, request: PieceRequest, outcome: 'arrived' | 'late' | 'lost'): void;

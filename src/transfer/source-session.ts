@@ -187,7 +187,7 @@ export class SourceSession implements HeardSession {
         await source.close();
         return;
       }
-      const unlisten = source.availability.onChange(() => this.#listener.availabilityChanged(this));
+      const unlisten = source.availability.onChange((added) => this.#listener.availabilityChanged(this, added));
       this.#state = { kind: 'open', source, unlisten };
       this.#line.reset();
       this.#listener.opened(this, source.availability);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { assignedFetcher, assignedOnly, takeOverOrder } from '../../src/transfer/assignment.ts';
+import { assignedFetcher, takeOverOrder } from '../../src/transfer/assignment.ts';
 
 const SHA = '5e'.repeat(32);
 const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 52 }), { minLength: 1, maxLength: 12 });
@@ -58,20 +58,6 @@ test('the successors of one fetcher are spread evenly as well', () => {
 
 test('nobody is assigned anything when nobody fetches', () => {
   assert.equal(assignedFetcher(SHA, 1, []), undefined);
-});
-
-test('the policy reads from an origin the own pieces that no peer holds, those of a leaver too, and late ones', () => {
-  const [self, other] = nodes(2) as [string, string];
-  let fetchers = [self, other];
-  const policy = assignedOnly({ sha256: SHA, self, fetchers: () => fetchers });
-  const mine = [...new Array(100).keys()].filter((index) => assignedFetcher(SHA, index, fetchers) === self);
-  const allowed = (copies: number, endgame = false): number[] =>
-    [...new Array(100).keys()].filter((index) => policy({ index, copies, endgame }));
-  assert.deepEqual(allowed(0), mine);
-  assert.deepEqual(allowed(1), []);
-  assert.equal(allowed(1, true).length, 100);
-  fetchers = [self];
-  assert.equal(allowed(0).length, 100);
 });
 
 test('the numbers are a protocol and must not change between versions', () => {

@@ -191,7 +191,7 @@ test('another origin policy is obeyed', () => {
     have: new Set<number>(),
     inFlight: new Map(),
     copies: () => 0,
-    originPolicy: ({ index }) => index === 6,
+    originPolicy: ({ index }) => (index === 6 ? 0 : undefined),
   };
   const origin: PickSource = { key: 'o', kind: 'origin', room: 1, expectedMs: 0, has: () => true };
   assert.deepEqual(pickNext(state, [origin], seededRandom(1)), { index: 6, sourceKey: 'o', endgame: false });

@@ -1,0 +1,148 @@
+import { fetcherSeed, readersOf, weightOf } from './assignment.ts';
+import type { OriginPolicy } from './picker.ts';
+
+/** So many nodes read from origins; see `readersOf`. */
+export const ORIGIN_READERS = 8;
+/** A fetcher that has no new piece for so long makes no progress: others read what was assigned to it. */
+export const TAKE_OVER_MS = 3000;
+/** A node that has nothing to ask for becomes a reader too: twice as many nodes after each such time. */
+const STARVED_MS = 1000;
+/** With so few pieces left, their reader has them on the way: helping would read them twice. */
+const HELP_BACKLOG = 4;
+/** In the endgame an origin gives what was assigned to others only when it is that late. */
+const ENDGAME_LATE_MS = 3000;
+/** Above every weight. */
+const HELP_RANK = 2 ** 33;
+
+export interface OriginShareOptions {
+  readonly sha256: string;
+  readonly pieceCount: number;
+  readonly self: string;
+  /** Who is fetching the blob now, as far as is known; this node may be among them. */
+  readonly fetchers: () => Iterable<string>;
+  readonly readers?: number;
+}
+
+/** How the pieces stand for the node that looks. */
+export interface OriginLook {
+  readonly nowMs: number;
+  /** How long this node has had nothing under way. */
+  readonly starvedMs: number;
+  /** How long a piece takes from the origin; 0 when unknown. */
+  readonly pieceMs: number;
+  /** Neither here nor with any usable peer. */
+  isMissingEverywhere(index: number): boolean;
+  /** Its pieces can be seen: what is missing everywhere is missing there. */
+  isWatched(fetcher: string): boolean;
+}
+
+/**
+ * This node's part of reading a blob from origins, so that all nodes together read it about once. Each piece is assigned
+ * to one of the readers. A node reads first those pieces for which its weight is highest: these are its own in whatever
+ * company, so that nodes that do not know of each other yet do not read the same. When its own are done it helps the
+ * slower ones, from their far end.
+ */
+export class OriginShare {
+  readonly #options: OriginShareOptions;
+  readonly #seenMs = new Map<string, number>();
+  #key = '';
+  #readers: readonly string[] = [];
+  #isReader = true;
+  #owners: Uint16Array;
+  #ownWeights: Uint32Array;
+  #ownerWeights: Uint32Array;
+  /** Of the readers after the owner, this node is the next. */
+  #isSecond: Uint8Array;
+
+  constructor(options: OriginShareOptions) {
+    this.#options = options;
+    this.#owners = new Uint16Array(options.pieceCount);
+    this.#ownWeights = new Uint32Array(options.pieceCount);
+    this.#ownerWeights = new Uint32Array(options.pieceCount);
+    this.#isSecond = new Uint8Array(options.pieceCount);
+  }
+
+  /** The fetcher has one more piece. */
+  gained(fetcher: string, nowMs: number): void {
+    this.#seenMs.set(fetcher, nowMs);
+  }
+
+  /** What may be read now. */
+  look(look: OriginLook): OriginPolicy {
+    this.#assign(this.#live(look), look);
+    const { self } = this.#options;
+    let backlogs: Uint32Array | undefined;
+    return ({ index, copies, lateMs }) => {
+      if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;
+      if (copies > 0 || !this.#isReader) return undefined;
+      const owner = this.#owners[index] ?? 0;
+      const name = this.#readers[owner];
+      if (name === self) return 2 ** 32 - (this.#ownWeights[index] ?? 0);
+      if (name === undefined || !look.isWatched(name) || this.#isSecond[index] !== 1) return undefined;
+      backlogs ??= this.#backlogs(look);
+      if ((backlogs[owner] ?? 0) <= HELP_BACKLOG) return undefined;
+      return HELP_RANK + (this.#ownerWeights[index] ?? 0);
+    };
+  }
+
+  /** Those that make progress, this node always among them: to leave one out is the take-over. */
+  #live({ nowMs, pieceMs }: OriginLook): string[] {
+    const { self, fetchers } = this.#options;
+    const quietMs = Math.max(TAKE_OVER_MS, 3 * pieceMs);
+    const live = [self];
+    for (const fetcher of fetchers()) {
+      if (fetcher === self) continue;
+      const seenMs = this.#seenMs.get(fetcher);
+      if (seenMs === undefined) this.#seenMs.set(fetcher, nowMs);
+      if (seenMs === undefined || nowMs - seenMs < quietMs) live.push(fetcher);
+    }
+    return live;
+  }
+
+  #assign(live: readonly string[], { starvedMs }: OriginLook): void {
+    const { sha256, self, pieceCount, readers: base = ORIGIN_READERS } = this.#options;
+    const count = base * 2 ** Math.min(16, Math.floor(starvedMs / STARVED_MS));
+    const key = `${count} ${live.join(' ')}`;
+    if (key === this.#key) return;
+    this.#key = key;
+    const readers = readersOf(sha256, live, count);
+    if (readers.join(' ') === this.#readers.join(' ')) return;
+    this.#readers = readers;
+    this.#isReader = readers.includes(self);
+    if (!this.#isReader) return;
+    const seeds = readers.map((reader) => fetcherSeed(sha256, reader));
+    const ownSeed = fetcherSeed(sha256, self);
+    const ownPlace = readers.indexOf(self);
+    for (let index = 0; index < pieceCount; index += 1) {
+      let owner = 0;
+      let second = -1;
+      let highest = -1;
+      let next = -1;
+      for (let at = 0; at < seeds.length; at += 1) {
+        const weight = weightOf(seeds[at] ?? 0, index);
+        if (weight > highest) {
+          second = owner;
+          next = highest;
+          owner = at;
+          highest = weight;
+        } else if (weight > next) {
+          second = at;
+          next = weight;
+        }
+      }
+      this.#owners[index] = owner;
+      this.#isSecond[index] = second === ownPlace ? 1 : 0;
+      this.#ownerWeights[index] = highest;
+      this.#ownWeights[index] = weightOf(ownSeed, index);
+    }
+  }
+
+  #backlogs(look: OriginLook): Uint32Array {
+    const backlogs = new Uint32Array(this.#readers.length);
+    for (let index = 0; index < this.#options.pieceCount; index += 1) {
+      const owner = this.#owners[index] ?? 0;
+      if (look.isMissingEverywhere(index)) backlogs[owner] = (backlogs[owner] ?? 0) + 1;
+    }
+    return backlogs;
+  }
+}
