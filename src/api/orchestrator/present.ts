@@ -1,15 +1,15 @@
-import type { FleetNode } from '../../orchestrator/fleet-node.ts';
-import type { Lease } from '../../orchestrator/lease-book.ts';
-import type { CatalogModel } from '../../orchestrator/model-catalog.ts';
-import type { NoPlacement, Placement } from '../../orchestrator/orchestrator.ts';
-import type { Prospect } from '../../orchestrator/soonest.ts';
 import type {
   CatalogModelDocument,
   LeaseDocument,
   NodeDocument,
   NoPlacementDocument,
   PlacementDocument,
-} from './schemas.ts';
+} from '../../orchestrator/api-documents.ts';
+import type { FleetNode } from '../../orchestrator/fleet-node.ts';
+import type { Lease } from '../../orchestrator/lease-book.ts';
+import type { CatalogModel } from '../../orchestrator/model-catalog.ts';
+import type { NoPlacement, Placement } from '../../orchestrator/orchestrator.ts';
+import type { Prospect } from '../../orchestrator/soonest.ts';
 
 /** What the parts know, as the documents say it. */
 

@@ -8,7 +8,7 @@ import { parseHeartbeat, parserOf } from '../../orchestrator/parse-document.ts';
 import type { TokenTable } from '../../orchestrator/token-table.ts';
 import type { Clock } from '../../util/clock.ts';
 import { ShoalError } from '../../util/errors.ts';
-import { formatHostPort, type HostPort, isLoopbackHost } from '../../util/host-port.ts';
+import { formatHostPort, type HostPort, isLoopbackHost, localUrl } from '../../util/host-port.ts';
 import type { Log } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { App } from '../app.ts';
@@ -75,7 +75,7 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
   const { address, port } = app.server.address() as AddressInfo;
   return {
     address: { host: address, port },
-    url: `http://${formatHostPort({ host: isLoopback ? address : '127.0.0.1', port })}`,
+    url: localUrl({ host: address, port }),
     async [Symbol.asyncDispose]() {
       events[Symbol.dispose]();
       closing.abort(new DOMException('the API is closing', 'AbortError'));

@@ -1,13 +1,18 @@
 import { Readable } from 'node:stream';
 import Type from 'typebox';
 import { parseDigest } from '../../../content/digest.ts';
+import {
+  type CatalogModelDocument,
+  CatalogModelSchema,
+  CatalogRequestSchema,
+  CatalogStateSchema,
+} from '../../../orchestrator/api-documents.ts';
 import type { FleetNode } from '../../../orchestrator/fleet-node.ts';
 import type { CatalogModel } from '../../../orchestrator/model-catalog.ts';
 import { ShoalError } from '../../../util/errors.ts';
 import { type App, problemResponse } from '../../app.ts';
 import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
 import { presentModel } from '../present.ts';
-import { type CatalogModelDocument, CatalogModelSchema, CatalogRequestSchema, CatalogStateSchema } from '../schemas.ts';
 
 const ModelId = Type.Object({ id: Type.String() });
 /** Later than this is a time since the epoch, not a time from now. */

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
+import { AcceptedSchema, BeatenSchema, NodeChangeSchema, NodeSchema } from '../../../orchestrator/api-documents.ts';
 import { HeartbeatSchema, RegistrationSchema } from '../../../orchestrator/documents.ts';
 import { PERIOD_MS } from '../../../orchestrator/limits.ts';
 import { type App, problemResponse } from '../../app.ts';
 import { BodyBudget } from '../body-budget.ts';
 import { claimOf, type OrchestratorRouteParts } from '../orchestrator-app.ts';
 import { presentNode } from '../present.ts';
-import { AcceptedSchema, BeatenSchema, NodeChangeSchema, NodeSchema } from '../schemas.ts';
 
 /** What a node with many models in many pools needs; ten thousand models in one pool are a fifth of it. */
 const HEARTBEAT_MAX_BYTES = 8 * 2 ** 20;

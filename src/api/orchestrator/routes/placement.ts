@@ -1,10 +1,5 @@
 import type { FastifyReply } from 'fastify';
 import Type from 'typebox';
-import type { NoPlacement, PlacementWish } from '../../../orchestrator/orchestrator.ts';
-import { ShoalError } from '../../../util/errors.ts';
-import { type App, problemResponse } from '../../app.ts';
-import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
-import { presentLease, presentNoPlacement, presentPlacement } from '../present.ts';
 import {
   LeaseRequestSchema,
   LeaseSchema,
@@ -12,7 +7,12 @@ import {
   type PlacementRequest,
   PlacementRequestSchema,
   PlacementSchema,
-} from '../schemas.ts';
+} from '../../../orchestrator/api-documents.ts';
+import type { NoPlacement, PlacementWish } from '../../../orchestrator/orchestrator.ts';
+import { ShoalError } from '../../../util/errors.ts';
+import { type App, problemResponse } from '../../app.ts';
+import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
+import { presentLease, presentNoPlacement, presentPlacement } from '../present.ts';
 
 const USUAL_CANDIDATES = 3;
 /** Longer than it takes to hand a task over, shorter than anybody minds an empty slot. */

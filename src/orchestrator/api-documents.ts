@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
-import { RegistrationSchema } from '../../orchestrator/documents.ts';
-import { LIMITS } from '../../orchestrator/limits.ts';
-import { refusals } from '../../orchestrator/placement.ts';
+import { RegistrationSchema } from './documents.ts';
+import { LIMITS } from './limits.ts';
+import { refusals } from './placement.ts';
 
 /** The documents of the orchestrator's HTTP API, beside what nodes send (`orchestrator/documents`). */
 
@@ -151,3 +151,6 @@ export type NoPlacementDocument = Static<typeof NoPlacementSchema>;
 export type LeaseDocument = Static<typeof LeaseSchema>;
 export type NodeDocument = Static<typeof NodeSchema>;
 export type CatalogModelDocument = Static<typeof CatalogModelSchema>;
+export type NodeChangeRequest = Static<typeof NodeChangeSchema>;
+export type LeaseRequest = Static<typeof LeaseRequestSchema>;
+export type CatalogRequest = Static<typeof CatalogRequestSchema>;
