@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { NodeService } from '../flows/node-service.ts';
-import { formatHostPort, type HostPort, isLoopbackHost } from '../util/host-port.ts';
+import { type HostPort, isLoopbackHost, localUrl } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
 import type { App, RouteParts } from './app.ts';
 import { EventStreams, usualEventStreams } from './event-streams.ts';
@@ -58,7 +58,7 @@ export async function startApi(options: ApiOptions, parts: { service: NodeServic
   const { address, port } = app.server.address() as AddressInfo;
   return {
     address: { host: address, port },
-    url: `http://${formatHostPort({ host: isLoopback ? address : '127.0.0.1', port })}`,
+    url: localUrl({ host: address, port }),
     async [Symbol.asyncDispose]() {
       events[Symbol.dispose]();
       closing.abort(new DOMException('the API is closing', 'AbortError'));

@@ -24,6 +24,12 @@ export function formatHostPort({ host, port }: HostPort): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Where a program on this machine reaches what listens there: every address is one of them, a certain one only itself. */
+export function localUrl({ host, port }: HostPort): string {
+  const local = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${formatHostPort({ host: local, port })}`;
+}
+
 /**
  * `127.0.0.1:7420`, `[::1]:7420`, `nas.local:0`, `:7420` (every address) or `7420` (the default host).
  * @throws ShoalError `invalid`

@@ -8,7 +8,7 @@ import { parseHeartbeat, parserOf } from '../../orchestrator/parse-document.ts';
 import type { TokenTable } from '../../orchestrator/token-table.ts';
 import type { Clock } from '../../util/clock.ts';
 import { ShoalError } from '../../util/errors.ts';
-import { formatHostPort, type HostPort, isLoopbackHost, localUrl } from '../../util/host-port.ts';
+import { type HostPort, isLoopbackHost, localUrl } from '../../util/host-port.ts';
 import type { Log } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { App } from '../app.ts';
