@@ -7,18 +7,17 @@ import type { DaemonConfig } from './config.ts';
 import { loadBlake3 } from './content/blake3.ts';
 import { startPieces } from './daemon-pieces.ts';
 import { AnnounceModels } from './flows/announce-models.ts';
-import { detectCapabilities } from './flows/capabilities.ts';
 import { EventBus } from './flows/event-bus.ts';
 import { FetchWantedModels } from './flows/fetch-wanted-models.ts';
+import { FleetViews } from './flows/fleet-views.ts';
 import { Holdings } from './flows/holdings.ts';
 import { ModelLocator } from './flows/locate-models.ts';
 import { ModelViews } from './flows/model-views.ts';
 import { NodeFacade } from './flows/node-facade.ts';
+import { Orchestration } from './flows/orchestration.ts';
 import { OriginLists } from './flows/origin-lists.ts';
-import { linkOrchestrators } from './flows/report-models.ts';
 import { tellPeers, tellTransfers } from './flows/tell-events.ts';
 import { tellSystemd } from './flows/tell-systemd.ts';
-import { withdrawalTold } from './flows/withdrawal.ts';
 import { Store } from './store/store.ts';
 import { loadOrCreateFleetKey } from './swarm/fleet-key.ts';
 import { loadOrCreateIdentity } from './swarm/identity.ts';
@@ -154,19 +153,22 @@ export async function startParts(
 
   let isReady = false;
   const apiAddress: { now: HostPort } = { now: config.api };
-  const orchestrators = linkOrchestrators(config, {
-    capabilities: await detectCapabilities(log),
-    peerId: swarm.peerId,
+  const views = new ModelViews({ store, locator, wanted, selfName: config.name, nameOf: (id) => nameOf(id) ?? id });
+  const orchestration = await Orchestration.open(config, {
+    ...{ store, swarm, views, locator, wanted, clock, random, log, metrics, signal },
     api: () => apiAddress.now,
     ready: () => isReady,
-    catalog: store.catalog,
-    wanted,
-    clock,
-    random,
-    log,
-    metrics,
+    want: (name) => facade.want(name, { priority: 'high' }),
+    remove: (id) => facade.remove(id),
+    announce: () => announce.holdingsChanged(),
   });
-  const announce = new AnnounceModels({ catalog: store.catalog, holdings, swarm, orchestrators, events });
+  const { links: orchestrators, reported } = orchestration;
+  const announce = new AnnounceModels({ catalog: store.catalog, holdings, reported, swarm, orchestrators, events });
+  const apiUrl = (): string => `http://${formatHostPort(apiAddress.now)}`;
+  const fleet = new FleetViews(
+    { name: config.name },
+    { store, swarm, holdings, locator, wanted, views, events, clock, api: apiUrl },
+  );
   const facade = new NodeFacade(
     {
       name: config.name,
@@ -190,8 +192,9 @@ export async function startParts(
       blame,
       wanted,
       origins,
-      orchestrators,
-      views: new ModelViews({ store, locator, wanted, selfName: config.name, nameOf: (id) => nameOf(id) ?? id }),
+      orchestration,
+      views,
+      fleet,
       events,
       metrics,
       clock,
@@ -200,9 +203,8 @@ export async function startParts(
         ...swarm.multiaddrs().map((address) => ({ name: 'libp2p', ...hostPortOf(address) })),
         { name: 'lane', ...pieces.laneServer.address },
       ],
-      api: () => `http://${formatHostPort(apiAddress.now)}`,
+      api: apiUrl,
       ready: () => isReady,
-      withdrawn: (model) => withdrawalTold(model, { orchestrators, gossip: swarm.gossip, clock, log }),
     },
   );
   gauges(metrics, facade, store);
@@ -223,6 +225,7 @@ export async function startParts(
   lifecycle.run('origins', (until) => origins.run(until));
   lifecycle.run('wanted models', (until) => wanted.run(until));
   lifecycle.run('events', (until) => tellTransfers({ wanted, events, clock }, until));
+  lifecycle.run('fleet', (until) => fleet.run(until));
   lifecycle.run('free space', async (until) => {
     while (!until.aborted) {
       swarm.gossip.setFreeBytes((await store.space.disk()).freeBytes);
@@ -240,9 +243,8 @@ export async function startParts(
   lifecycle.run('reports', async (until) => {
     await store.scanner.firstScan;
     isReady = true;
-    announce.holdingsChanged();
     log.info({ models: store.catalog.models().length, settling: store.scanner.pending }, 'models directory scanned');
-    await Promise.all(orchestrators.map((link) => link.run(until)));
+    await orchestration.run(until);
   });
   const peers = (): number => swarm.connectedPeers().length;
   lifecycle.run('status', (until) => tellSystemd({ systemd, counts: () => facade.modelCounts(), peers, clock }, until));

@@ -1,7 +1,8 @@
-const PREFIX = '/v1/models/';
-
-/** What can stand behind a model's id, except in a GET. */
-const ACTIONS: readonly string[] = ['want', 'pin', 'verify'];
+/** Where ids stand in paths, and what can stand behind one, except in a GET. */
+const PLACES: readonly { readonly prefix: string; readonly actions: readonly string[] }[] = [
+  { prefix: '/v1/models/', actions: ['want', 'pin', 'verify'] },
+  { prefix: '/v2/catalog/models/', actions: ['verify', 'state'] },
+];
 
 /**
  * Ids contain slashes, plain or as %2F. Before routing, plain ones become %2F, so that a route sees one parameter:
@@ -9,13 +10,15 @@ const ACTIONS: readonly string[] = ['want', 'pin', 'verify'];
  * in `/want` is meant when that slash is written %2F.
  */
 export function encodeModelId(method: string, url: string): string {
-  if (!url.startsWith(PREFIX)) return url;
+  const place = PLACES.find(({ prefix }) => url.startsWith(prefix));
+  if (place === undefined) return url;
+  const { prefix, actions } = place;
   const queryAt = url.search(/[?#]/);
   const path = queryAt < 0 ? url : url.slice(0, queryAt);
   const query = queryAt < 0 ? '' : url.slice(queryAt);
-  const segments = path.slice(PREFIX.length).split('/');
+  const segments = path.slice(prefix.length).split('/');
   const last = segments.at(-1) ?? '';
-  const isAction = segments.length > 1 && method !== 'GET' && method !== 'HEAD' && ACTIONS.includes(last);
+  const isAction = segments.length > 1 && method !== 'GET' && method !== 'HEAD' && actions.includes(last);
   if (isAction) segments.pop();
-  return `${PREFIX}${segments.join('%2F')}${isAction ? `/${last}` : ''}${query}`;
+  return `${prefix}${segments.join('%2F')}${isAction ? `/${last}` : ''}${query}`;
 }

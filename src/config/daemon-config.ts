@@ -36,6 +36,9 @@ export interface DaemonConfig {
   /** The best that loads when absent. */
   readonly blake3?: 'native' | 'wasm';
   readonly pools: readonly PoolSetting[];
+  readonly poolManager?: PoolManagerSetting;
+  /** Found out when absent. */
+  readonly gpus?: readonly GpuSetting[];
   /** Things that are probably mistakes, for the log. */
   readonly warnings: readonly string[];
 }
@@ -53,4 +56,18 @@ export interface PoolSetting {
   readonly engine?: string;
   readonly slots: number;
   readonly vramBytes: number;
+}
+
+export interface PoolManagerSetting {
+  /** Ends with a slash. */
+  readonly url: string;
+  /** Relative to the URL: what lists all pools; without it each configured pool is asked for. */
+  readonly statusPath?: string;
+  readonly tokenFile?: string;
+}
+
+export interface GpuSetting {
+  readonly name: string;
+  readonly vramBytes: number;
+  readonly computeCapability?: string;
 }

@@ -5,23 +5,16 @@ import { Value } from 'typebox/value';
 import { errnoOf, messageOf, ShoalError } from '../util/errors.ts';
 import { formatHostPort, isLoopbackHost } from '../util/host-port.ts';
 import { suggest } from '../util/suggest.ts';
-import type { DaemonConfig, OrchestratorSetting, PoolSetting } from './daemon-config.ts';
+import type { DaemonConfig, OrchestratorSetting } from './daemon-config.ts';
+import { type Given, listOf, named, optional } from './given.ts';
+import { poolSettings } from './pool-settings.ts';
 import { environmentName, type SettingKey, settings } from './settings.ts';
-import { OrchestratorSchema, PoolSchema, readSettingsFile } from './settings-file.ts';
+import { OrchestratorSchema, readSettingsFile } from './settings-file.ts';
 import * as values from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 /** By setting key; what was not given is absent. */
 export type DaemonFlags = Readonly<Partial<Record<SettingKey | 'config', string | readonly string[] | boolean>>>;
-
-interface Given {
-  readonly value: unknown;
-  readonly rank: 'flag' | 'environment' | 'file';
-  /** For errors: `--cache-max`, `SHOAL_CACHE_MAX` or `cache-max in /etc/shoal/shoal.yaml`. */
-  readonly where: string;
-  /** What relative paths are relative to. */
-  readonly baseDir: string;
-}
 
 /** @throws ShoalError `invalid`, naming the setting, its value and the remedy */
 export async function resolveDaemonConfig(flags: DaemonFlags, environment: Environment): Promise<DaemonConfig> {
@@ -58,7 +51,7 @@ export async function resolveDaemonConfig(flags: DaemonFlags, environment: Envir
       'blake3',
       given.one('blake3', (text) => values.parseChoice(text, ['native', 'wasm'] as const)),
     ),
-    pools: pools(given),
+    ...poolSettings(given),
     warnings: probableMistakes(environment),
   };
   checkTogether(config);
@@ -140,18 +133,6 @@ function fromEnvironment(key: string, text: string): unknown {
   }
 }
 
-function named<T>(where: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof ShoalError)) throw error;
-    throw new ShoalError('invalid', `${where}: ${error.message}`, {
-      cause: error,
-      ...optional('remedy', error.remedy),
-    });
-  }
-}
-
 function orchestrators(given: Sources, environment: Environment): OrchestratorSetting[] {
   const found = given.find('orchestrator');
   const token = nonEmpty(environment['SHOAL_ORCHESTRATOR_TOKEN']) ?? nonEmpty(environment['LLORCH_API_TOKEN']);
@@ -172,26 +153,6 @@ function orchestrators(given: Sources, environment: Environment): OrchestratorSe
       const tokenFile =
         own['token-file'] === undefined ? undefined : values.parsePath(own['token-file'], found.baseDir);
       return { url: values.parseOrchestratorUrl(own.url), ...common, ...optional('tokenFile', tokenFile) };
-    }),
-  );
-}
-
-function pools(given: Sources): PoolSetting[] {
-  const found = given.find('pools');
-  if (found === undefined) return [];
-  return named(found.where, () =>
-    listOf(found.value).map((entry) => {
-      if (!Value.Check(PoolSchema, entry)) {
-        throw new ShoalError('invalid', `${JSON.stringify(entry)} is not a pool`, {
-          remedy: 'Write {id, engine, slots, vram}, with slots as a whole number.',
-        });
-      }
-      return {
-        id: entry.id,
-        ...optional('engine', entry.engine),
-        slots: entry.slots ?? 1,
-        vramBytes: entry.vram === undefined ? 0 : values.parseSize(`${entry.vram}`),
-      };
     }),
   );
 }
@@ -278,15 +239,7 @@ function modelsHome(environment: Environment): string {
   return join(nonEmpty(environment['XDG_DATA_HOME']) ?? join(homedir(), '.local/share'), 'shoal/models');
 }
 
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [value];
-}
-
 /** An empty variable means that it is not set, as compose files and unit files write it. */
 function nonEmpty(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : text;
-}
-
-function optional<K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]: T });
 }

@@ -19,6 +19,24 @@ export const PoolSchema = Type.Object(
   { additionalProperties: false },
 );
 
+export const PoolManagerSchema = Type.Object(
+  {
+    url: Type.String(),
+    status: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+    'token-file': Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+
+export const GpuSchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 256 }),
+    vram: Type.Optional(Scalar),
+    'compute-capability': Type.Optional(Scalar),
+  },
+  { additionalProperties: false },
+);
+
 export const OrchestratorSchema = Type.Object(
   { url: Type.String(), 'token-file': Type.Optional(Type.String()) },
   { additionalProperties: false },
@@ -40,6 +58,11 @@ const special = {
     schema: Type.Array(PoolSchema),
     wanted: 'a list of {id, engine, slots, vram}, with slots as a whole number',
   },
+  'pool-manager': {
+    schema: Type.Union([Type.String(), PoolManagerSchema]),
+    wanted: 'a URL or {url, status, token-file}',
+  },
+  gpus: { schema: Type.Array(GpuSchema), wanted: 'a list of {name, vram, compute-capability}' },
 } as const;
 
 const known: readonly string[] = [...settings.map((setting) => setting.key), 'no-mdns'];
@@ -71,7 +94,9 @@ function checkShape(path: string, key: string, value: unknown): void {
     });
   }
   const shape =
-    setting.key === 'pools' || setting.key === 'orchestrator' ? special[setting.key] : shapes[setting.shape];
+    setting.key in special
+      ? special[setting.key as keyof typeof special]
+      : shapes[setting.shape as keyof typeof shapes];
   if (Value.Check(shape.schema, value)) return;
   throw new ShoalError('invalid', `${path}: ${key} is ${JSON.stringify(value)}`, {
     remedy: `Write ${shape.wanted}.`,

@@ -130,6 +130,13 @@ export const settings = [
     help: 'native or wasm',
     defaultText: 'native where it loads',
   },
+  {
+    key: 'pool-manager',
+    shape: 'one',
+    placeholder: 'URL',
+    help: 'what runs the engines of this node, like http://127.0.0.1:9200: its pools are reported, preloads passed on to it',
+  },
+  { key: 'gpus', shape: 'structure', help: 'GPUs that orchestrators are told of, where they cannot be found out' },
   { key: 'pools', shape: 'structure', help: 'what orchestrators are told of the engines on this node' },
 ] as const satisfies readonly Setting[];
 

@@ -133,9 +133,24 @@ export function parseOrigin(text: string): string {
 }
 
 export function parseOrchestratorUrl(text: string): string {
+  // The protocol's own prefix is added to each request.
+  const what = { kind: 'an orchestrator', example: 'http://10.0.0.5:8080', tokenSetting: 'orchestrator-token-file' };
+  return parseWebUrl(text, what).replace(/\/v2\/$/, '/');
+}
+
+export function parseServiceUrl(text: string): string {
+  return parseWebUrl(text, {
+    kind: 'a pool manager',
+    example: 'http://127.0.0.1:9200',
+    tokenSetting: 'pool-manager: {url, token-file}',
+  });
+}
+
+/** Ends with a slash. */
+function parseWebUrl(text: string, what: { kind: string; example: string; tokenSetting: string }): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw wrong(text, 'is not the URL of an orchestrator', 'Write it like http://10.0.0.5:8080.');
+    throw wrong(text, `is not the URL of ${what.kind}`, `Write it like ${what.example}.`);
   }
   if (url.username !== '' || url.password !== '') {
     url.username = '';
@@ -143,11 +158,9 @@ export function parseOrchestratorUrl(text: string): string {
     throw wrong(
       url.href,
       'was given with credentials',
-      'Put the token into a file and name it with orchestrator-token-file.',
+      `Put the token into a file and name it with ${what.tokenSetting}.`,
     );
   }
-  // The protocol's own prefix is added to each request.
-  url.pathname = url.pathname.replace(/\/(v2\/?)?$/, '/');
   return url.href.endsWith('/') ? url.href : `${url.href}/`;
 }
 

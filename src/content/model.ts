@@ -26,6 +26,8 @@ export interface Model {
   /** Sorted by path. */
   readonly files: readonly ModelFile[];
   readonly metadata?: ModelMetadata;
+  /** Its node wants no work to be placed on it any more; it can be fetched like any other. */
+  readonly retired?: true;
 }
 
 export const MODEL_MAX_FILES = 100_000;
@@ -78,7 +80,7 @@ export function makeModel(
  * @throws ShoalError `invalid`
  */
 export function validateModel(value: unknown): Model {
-  const { id, aliases, digest, sizeBytes, files, metadata } = fieldsOf(value, 'a model');
+  const { id, aliases, digest, sizeBytes, files, metadata, retired } = fieldsOf(value, 'a model');
   const name = parseModelPath(textOf(id, 'the id of a model'));
   const made = makeModel(name, parseAliases(name, aliases), parseFiles(name, files), validateMetadata(metadata));
   if (!Number.isSafeInteger(made.sizeBytes)) throw invalid(name, 'is larger than any disk');
@@ -86,7 +88,7 @@ export function validateModel(value: unknown): Model {
   if (sizeBytes !== undefined && sizeBytes !== made.sizeBytes) {
     throw invalid(name, 'has a size that is not that of its files');
   }
-  return made;
+  return retired === true ? { ...made, retired } : made;
 }
 
 /** A name given on registration: any text of at most 1,024 bytes without control characters. @throws ShoalError `invalid` */

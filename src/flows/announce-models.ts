@@ -3,10 +3,12 @@ import type { Swarm } from '../swarm/swarm.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Holdings } from './holdings.ts';
 import type { OrchestratorLink } from './orchestrator-link.ts';
+import type { ReportedModels } from './reported-models.ts';
 
 export interface AnnounceParts {
   readonly catalog: Catalog;
   readonly holdings: Holdings;
+  readonly reported: ReportedModels;
   readonly swarm: Swarm;
   readonly orchestrators: readonly OrchestratorLink[];
   readonly events: EventBus;
@@ -23,8 +25,8 @@ export class AnnounceModels {
 
   /** Also for what is only held in part. */
   holdingsChanged(): void {
-    const { swarm, catalog, holdings } = this.#parts;
-    swarm.gossip.update(catalog.models(), holdings.partials());
+    const { swarm, reported, holdings } = this.#parts;
+    swarm.gossip.update(reported.announced(), holdings.partials());
   }
 
   #changed({ added, removed }: CatalogChange): void {

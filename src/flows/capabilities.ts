@@ -1,14 +1,36 @@
 import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Log } from '../util/log.ts';
 import type { Capabilities, Gpu } from './heartbeat-documents.ts';
 
-const QUERY_DEADLINE_MS = 5_000;
+export interface GpuSetting {
+  readonly name: string;
+  readonly vramBytes: number;
+  readonly computeCapability?: string;
+}
 
-/** What this machine has; a machine without NVIDIA's driver has no GPUs that an orchestrator could use. */
-export async function detectCapabilities(log: Log): Promise<Capabilities> {
-  return { gpus: await detectGpus(log), cpu_cores: availableParallelism(), ram_total_bytes: totalmem() };
+const QUERY_DEADLINE_MS = 5_000;
+const DRIVER_FOLDER = '/proc/driver/nvidia/gpus';
+
+/** What this machine has; one without NVIDIA's driver has no GPUs that an orchestrator could use, unless it is told so. */
+export async function detectCapabilities(
+  configured: readonly GpuSetting[] | undefined,
+  log: Log,
+): Promise<Capabilities> {
+  const gpus = configured === undefined ? await detectGpus(log) : configured.map(configuredGpu);
+  return { gpus, cpu_cores: availableParallelism(), ram_total_bytes: totalmem() };
+}
+
+function configuredGpu({ name, vramBytes, computeCapability }: GpuSetting, index: number): Gpu {
+  return {
+    device_id: index,
+    name,
+    vram_total_bytes: vramBytes,
+    compute_capability: computeCapability ?? '',
+  };
 }
 
 async function detectGpus(log: Log): Promise<Gpu[]> {
@@ -18,7 +40,7 @@ async function detectGpus(log: Log): Promise<Gpu[]> {
     return parseGpus(stdout);
   } catch (error) {
     log.debug({ err: error }, 'no GPU found with nvidia-smi');
-    return [];
+    return driverGpus(DRIVER_FOLDER);
   }
 }
 
@@ -35,6 +57,19 @@ export function parseGpus(csv: string): Gpu[] {
       vram_total_bytes: Number(mib) * 2 ** 20,
       compute_capability: capability ?? '',
     });
+  }
+  return gpus;
+}
+
+/** In a container without nvidia-smi the driver still names its devices; of their memory it says nothing. */
+export async function driverGpus(folder: string): Promise<Gpu[]> {
+  const gpus: Gpu[] = [];
+  const devices = await readdir(folder).catch(() => []);
+  for (const device of devices.sort()) {
+    const text = await readFile(join(folder, device, 'information'), 'utf8').catch(() => '');
+    const name = /^Model:\s*(.+?)\s*$/m.exec(text)?.[1];
+    const minor = Number(/^Device Minor:\s*(\d+)/m.exec(text)?.[1] ?? gpus.length);
+    if (name !== undefined) gpus.push({ device_id: minor, name, vram_total_bytes: 0, compute_capability: '' });
   }
   return gpus;
 }

@@ -10,6 +10,11 @@ export class EventBus {
     this.#log = parts.log;
   }
 
+  /** False while nobody listens: what costs something to put together need not be. */
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   subscribe(listener: (event: NodeEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -54,16 +54,18 @@ export interface IncomingModel {
   readonly digest: string | null;
   readonly bytes_total: number;
   readonly bytes_missing: number;
-  /** null while nothing moves: no estimate is better than a wrong one. */
+  /** By the rate of the last seconds; null while nothing is measured yet or nothing moves: no estimate is better than a wrong one. */
   readonly eta_ms: number | null;
 }
 
-/** What an operator says of a pool; a node without pools reports one that bears its name. */
-export interface PoolDescription {
+/** What is told of one pool, beside its models. */
+export interface PoolReport {
   readonly id: string;
   readonly engine?: string;
-  readonly slotsTotal: number;
+  readonly ready: boolean;
+  readonly draining: boolean;
   readonly slotsFree: number;
+  readonly slotsTotal: number;
   readonly vramFreeBytes: number;
 }
 
@@ -79,7 +81,7 @@ export function availableNames(models: Iterable<Model>): string[] {
 export function heartbeatDocument(facts: {
   now: number;
   ready: boolean;
-  pools: readonly PoolDescription[];
+  pools: readonly PoolReport[];
   available: readonly string[];
   incoming: readonly IncomingModel[];
 }): HeartbeatDocument {
@@ -87,8 +89,8 @@ export function heartbeatDocument(facts: {
     timestamp: new Date(facts.now).toISOString(),
     pools: facts.pools.map((pool) => ({
       pool_id: pool.id,
-      ready: facts.ready,
-      draining: false,
+      ready: facts.ready && pool.ready,
+      draining: pool.draining,
       slots_free: pool.slotsFree,
       slots_total: pool.slotsTotal,
       vram_free_bytes: pool.vramFreeBytes,

@@ -8,6 +8,7 @@ import { RateMeter } from '../transfer/pace.ts';
 import type { Clock } from '../util/clock.ts';
 import { childController } from '../util/deadline.ts';
 import { messageOf, ShoalError } from '../util/errors.ts';
+import { Arrival } from './arrival.ts';
 import { BlobFetch, type BlobFetchParts } from './blob-fetch.ts';
 import type { Offer, OfferedFile } from './offers.ts';
 import { problemView } from './problems.ts';
@@ -27,6 +28,8 @@ export interface ModelFetchParts extends BlobFetchParts {
   readonly nameOf: (peerId: string) => string | undefined;
 }
 
+const MEASURE_MS = 500;
+
 /** Fetches all files of one model and installs them together. */
 export class ModelFetch {
   readonly offer: Offer;
@@ -37,6 +40,7 @@ export class ModelFetch {
   readonly #blobs: BlobFetch[] = [];
   readonly #copies: UnhashedCopy[] = [];
   readonly #copyRate = new RateMeter(3000);
+  readonly #arrival = new Arrival();
   #presentBytes = 0;
   #endMs: number | undefined;
   #ended: { readonly state: 'done' } | { readonly state: 'failed'; readonly error: unknown } | undefined;
@@ -52,6 +56,8 @@ export class ModelFetch {
 
   /** @throws ShoalError `disk-full`, `conflict`, `not-found`, `verification-failed`, and what origins throw */
   async run(signal: AbortSignal): Promise<void> {
+    const { controller, release } = childController(signal);
+    const measuring = this.#measure(controller.signal);
     try {
       using reservation = await this.#parts.store.space.reserve(await this.#missingBytes());
       const staged = await this.#stageAll(reservation, signal);
@@ -62,6 +68,9 @@ export class ModelFetch {
       this.#ended = { state: 'failed', error };
       throw error;
     } finally {
+      controller.abort();
+      release();
+      await measuring;
       this.#installing = false;
       this.#endMs = this.#parts.clock.monotonic();
     }
@@ -81,7 +90,10 @@ export class ModelFetch {
     const copying = this.#copies.some((copy) => copy.state === 'copying')
       ? this.#copyRate.bytesPerSecond(clock.monotonic())
       : 0;
-    const bytesPerSecond = moving ? progresses.reduce((sum, one) => sum + one.bytesPerSecond, copying) : 0;
+    const measured = this.#arrival.bytesPerSecond(clock.monotonic());
+    const summed = progresses.reduce((sum, one) => sum + one.bytesPerSecond, copying);
+    const bytesPerSecond = !moving ? 0 : measured > 0 ? measured : summed;
+    const etaMs = moving ? this.#arrival.etaMs(this.offer.sizeBytes - bytesDone, clock.monotonic()) : undefined;
     const missing = this.offer.sizeBytes - bytesDone;
     const problem = this.#problem(missing);
     return {
@@ -92,12 +104,26 @@ export class ModelFetch {
       bytesDone: Math.min(bytesDone, this.offer.sizeBytes),
       refetchedBytes: this.#blobs.reduce((sum, blob) => sum + blob.refetchedBytes, 0),
       bytesPerSecond,
-      ...(bytesPerSecond >= 1 ? { etaMs: (missing / bytesPerSecond) * 1000 } : {}),
+      ...(etaMs === undefined ? {} : { etaMs }),
       startedAt: new Date(this.#startedAt).toISOString(),
       seconds: Math.round(nowMs - this.#startMs) / 1000,
       sources: this.#sources(progresses),
       ...(problem === undefined ? {} : { problem: problemView(problem) }),
     };
+  }
+
+  async #measure(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    try {
+      for (;;) {
+        const fetched = this.#blobs.reduce((sum, { progress }) => sum + fetchedBytesOf(progress), 0);
+        const copied = this.#copies.reduce((sum, { bytes }) => sum + bytes, 0);
+        this.#arrival.sample(fetched + copied, clock.monotonic());
+        await clock.sleep(MEASURE_MS, signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 
   #state(): TransferState {
@@ -248,4 +274,8 @@ export class ModelFetch {
     }
     return [...sources.values()];
   }
+}
+
+function fetchedBytesOf(progress: DownloadProgress | undefined): number {
+  return progress?.sources.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0;
 }

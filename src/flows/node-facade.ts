@@ -8,13 +8,16 @@ import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
 import { formatHostPort } from '../util/host-port.ts';
 import type { Metrics } from '../util/metrics.ts';
+import type { CatalogService } from './catalog-service.ts';
 import { type DoctorSubject, examine } from './doctor.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FetchWantedModels } from './fetch-wanted-models.ts';
+import type { FleetViews } from './fleet-views.ts';
 import type { ModelViews } from './model-views.ts';
 import type { NodeService } from './node-service.ts';
-import type { OrchestratorLink } from './orchestrator-link.ts';
+import type { Orchestration } from './orchestration.ts';
 import type { OriginLists } from './origin-lists.ts';
+import type { PreloadAnswer } from './preloads.ts';
 import type {
   CheckView,
   ModelState,
@@ -53,8 +56,9 @@ export interface NodeFacadeParts {
   readonly blame: BlameLedger;
   readonly wanted: FetchWantedModels;
   readonly origins: OriginLists;
-  readonly orchestrators: readonly OrchestratorLink[];
+  readonly orchestration: Orchestration;
   readonly views: ModelViews;
+  readonly fleet: FleetViews;
   readonly events: EventBus;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -62,8 +66,6 @@ export interface NodeFacadeParts {
   readonly listeners: () => DoctorSubject['listeners'];
   readonly api: () => string;
   readonly ready: () => boolean;
-  /** Resolves when fleet and orchestrators know that the model is not here any more. */
-  readonly withdrawn: (model: string) => Promise<void>;
 }
 
 /** A daemon that has just started learns within so long what the others have. */
@@ -73,15 +75,25 @@ const LOOK_AGAIN_MS = 100;
 /** What the HTTP API can ask of the daemon. */
 export class NodeFacade implements NodeService {
   readonly metrics: Metrics;
+  readonly fleet: FleetViews;
   readonly #options: NodeFacadeOptions;
   readonly #parts: NodeFacadeParts;
   readonly #startMs: number;
 
   constructor(options: NodeFacadeOptions, parts: NodeFacadeParts) {
     this.metrics = parts.metrics;
+    this.fleet = parts.fleet;
     this.#options = options;
     this.#parts = parts;
     this.#startMs = parts.clock.monotonic();
+  }
+
+  get catalog(): CatalogService {
+    return this.#parts.orchestration.catalog;
+  }
+
+  preload(pool: string, order: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<PreloadAnswer> {
+    return this.#parts.orchestration.preloads.preload(pool, order, signal);
   }
 
   ready(): boolean {
@@ -89,7 +101,7 @@ export class NodeFacade implements NodeService {
   }
 
   async node(): Promise<NodeView> {
-    const { store, swarm, orchestrators, clock } = this.#parts;
+    const { store, swarm, orchestration, clock } = this.#parts;
     const { name, version, modelsDir, cacheMaxBytes, blake3 } = this.#options;
     const disk = await store.space.disk();
     return {
@@ -110,7 +122,7 @@ export class NodeFacade implements NodeService {
       },
       uptimeSeconds: Math.round((clock.monotonic() - this.#startMs) / 1000),
       rssBytes: process.memoryUsage.rss(),
-      orchestrators: orchestrators.map((link) => link.view()),
+      orchestrators: orchestration.links.map((link) => link.view()),
       blake3,
     };
   }
@@ -161,15 +173,17 @@ export class NodeFacade implements NodeService {
   }
 
   async remove(idOrAlias: string): Promise<void> {
-    const { store } = this.#parts;
+    const { store, orchestration } = this.#parts;
     const { id, pinned } = this.model(idOrAlias);
     if (pinned) {
       throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${id}" first.` });
     }
     await store.wants.delete(id);
     // What there is of it on its way goes with the want.
-    if (store.catalog.findModel(id) === undefined) return;
-    await store.remover.remove(id, () => this.#parts.withdrawn(id));
+    const here = store.catalog.findModel(id);
+    if (here === undefined) return;
+    await orchestration.catalog.forgetDigest(here.digest);
+    await store.remover.remove(id, () => orchestration.withdrawn(id));
   }
 
   async pin(idOrAlias: string): Promise<ModelView> {
@@ -199,7 +213,7 @@ export class NodeFacade implements NodeService {
   }
 
   transfers(): TransferView[] {
-    return this.#parts.wanted.transfers();
+    return [...this.#parts.orchestration.transfers(), ...this.#parts.wanted.transfers()];
   }
 
   peers(): PeerView[] {
@@ -219,7 +233,7 @@ export class NodeFacade implements NodeService {
         addresses: node?.addresses ?? [],
         ...(node?.lane === undefined ? {} : { lane: node.lane }),
         ...this.#transport(peerId, isConnected),
-        models: node === undefined ? 0 : [...node.models()].length,
+        models: node?.modelCount ?? 0,
         freeBytes: node?.freeBytes ?? 0,
         seenMsAgo: node === undefined ? 0 : Math.max(0, Math.round(clock.monotonic() - node.seenAt)),
         receivedBytes: received.get(peerId) ?? 0,
@@ -251,7 +265,7 @@ export class NodeFacade implements NodeService {
   }
 
   async doctor(signal: AbortSignal): Promise<CheckView[]> {
-    const { store, swarm, wanted, orchestrators, clock } = this.#parts;
+    const { store, swarm, wanted, orchestration, clock } = this.#parts;
     const { watching } = store.scanner;
     const missing = wanted.active().reduce((sum, { bytesTotal, bytesDone }) => sum + bytesTotal - bytesDone, 0);
     return examine(
@@ -267,7 +281,7 @@ export class NodeFacade implements NodeService {
         ...(watching.problem === undefined ? {} : { watcherProblem: watching.problem }),
         wantedBytesMissing: missing,
         origins: this.origins(),
-        orchestrators: orchestrators.map((link) => link.view()),
+        orchestrators: orchestration.links.map((link) => link.view()),
       },
       signal,
     );

@@ -1,4 +1,7 @@
 import type { Metrics } from '../util/metrics.ts';
+import type { CatalogService } from './catalog-service.ts';
+import type { DaemonFleetViewer } from './fleet-view.ts';
+import type { PreloadAnswer } from './preloads.ts';
 import type {
   CheckView,
   ModelView,
@@ -16,6 +19,11 @@ import type {
  */
 export interface NodeService {
   readonly metrics: Metrics;
+  /** The catalog as orchestrators know it. */
+  readonly catalog: CatalogService;
+  readonly fleet: DaemonFleetViewer;
+  /** Brings a model here ahead of others, keeps it, and passes the order on to the pool manager. */
+  preload(pool: string, order: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<PreloadAnswer>;
   /** False until libp2p listens and the first scan is done. */
   ready(): boolean;
   node(): Promise<NodeView>;

@@ -96,6 +96,12 @@ export class Offers {
     return this.#best(this.#candidates(idOrAlias, digest));
   }
 
+  /** Under whatever name. */
+  withDigest(digest: string): Offer | undefined {
+    const candidates = [...this.#byId.values()].flatMap((offers) => offers.filter((offer) => offer.digest === digest));
+    return this.#best(candidates);
+  }
+
   /** The same bytes by their digest are offered with other manifests, too. */
   hasOther(idOrAlias: string, { digest, files }: Offer): boolean {
     return this.#candidates(idOrAlias, digest).some(

@@ -17,7 +17,9 @@ export async function tellTransfers(
     events.publish({ event: 'transfer', data: transfer });
   });
   while (!signal.aborted) {
-    for (const transfer of wanted.active()) events.publish({ event: 'transfer', data: transfer });
+    if (events.isWatched) {
+      for (const transfer of wanted.active()) events.publish({ event: 'transfer', data: transfer });
+    }
     await clock.sleep(TRANSFER_PERIOD_MS, signal);
   }
 }

@@ -1,5 +1,5 @@
 import type { Model } from '../content/model.ts';
-import type { NodeRecord } from './record.ts';
+import type { NodeRecord, RecordPool } from './record.ts';
 import type { PartialBlob } from './record-entry.ts';
 import type { RecordHead } from './record-head.ts';
 
@@ -10,6 +10,7 @@ export class FleetNode {
   #head: RecordHead;
   #headBytes: Uint8Array;
   #seenAt: number;
+  #modelCount: number | undefined;
 
   constructor(fields: { head: RecordHead; headBytes: Uint8Array; record: NodeRecord; seenAt: number }) {
     this.peerId = fields.head.peerId;
@@ -35,6 +36,11 @@ export class FleetNode {
 
   get api(): string | undefined {
     return this.record.meta.api;
+  }
+
+  /** Its engines; one that tells of none is taken for one, of its own name. */
+  get pools(): readonly RecordPool[] {
+    return this.record.meta.pools ?? [{ id: this.name, ready: true }];
   }
 
   get freeBytes(): number {
@@ -66,6 +72,14 @@ export class FleetNode {
   /** When its last beat was heard, by the monotonic clock. */
   get seenAt(): number {
     return this.#seenAt;
+  }
+
+  get modelCount(): number {
+    if (this.#modelCount === undefined) {
+      this.#modelCount = 0;
+      for (const { content } of this.record.entries.values()) if (content.kind === 'model') this.#modelCount += 1;
+    }
+    return this.#modelCount;
   }
 
   *models(): IterableIterator<Model> {

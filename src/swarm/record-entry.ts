@@ -51,6 +51,7 @@ export function modelEntry(model: Model, blake3: Blake3Engine): RecordEntry {
       id: encodeText(model.id),
       aliases: model.aliases.map(encodeText),
       digest: digestBytes(model.digest.slice('sha256:'.length)),
+      retired: model.retired === true,
       files: model.files.map((file) => ({
         path: encodeText(file.path),
         sizeBytes: file.sizeBytes,
@@ -108,6 +109,7 @@ function decodeContent(bytes: Uint8Array): EntryContent {
         id: decodeText(model.id, TEXT_MAX_BYTES),
         aliases: model.aliases.map((alias) => decodeText(alias, TEXT_MAX_BYTES)),
         digest: formatDigest(hexDigest(model.digest)),
+        retired: model.retired,
         files: model.files.map((file) => ({
           path: decodeText(file.path, TEXT_MAX_BYTES),
           sizeBytes: file.sizeBytes,

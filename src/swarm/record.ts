@@ -15,6 +15,13 @@ export interface RecordMeta {
   readonly lane?: string;
   /** URL of the HTTP API. */
   readonly api?: string;
+  /** Engines of the node; absent where it tells of none. */
+  readonly pools?: readonly RecordPool[];
+}
+
+export interface RecordPool {
+  readonly id: string;
+  readonly ready: boolean;
 }
 
 export const RECORD_MAX_ENTRIES = 100_000;
@@ -23,6 +30,8 @@ export const META_MAX_BYTES = 16 * 1024;
 const MAX_ADDRESSES = 32;
 const MAX_NAME_BYTES = 256;
 const MAX_ADDRESS_BYTES = 512;
+const MAX_POOLS = 64;
+const MAX_POOL_ID_BYTES = 128;
 const DOMAIN = new TextEncoder().encode('shoal record 1\0');
 
 export interface RecordChange {
@@ -116,6 +125,10 @@ export function encodeMeta(meta: RecordMeta): Uint8Array {
     addresses: meta.addresses.slice(0, MAX_ADDRESSES).map(encodeText),
     lane: encodeText(meta.lane ?? ''),
     api: encodeText(meta.api ?? ''),
+    pools: (meta.pools ?? [])
+      .filter(({ id }) => Buffer.byteLength(id) <= MAX_POOL_ID_BYTES)
+      .slice(0, MAX_POOLS)
+      .map(({ id, ready }) => ({ id: encodeText(id), ready })),
   });
 }
 
@@ -131,7 +144,20 @@ export function decodeMeta(bytes: Uint8Array): RecordMeta {
   if (api !== '' && !/^https?:$/.test(URL.parse(api)?.protocol ?? ''))
     throw new ShoalError('invalid', 'an API without URL');
   const addresses = message.addresses.map((address) => parseAddress(decodeText(address, MAX_ADDRESS_BYTES)));
-  return { name, addresses, ...(lane === '' ? {} : { lane }), ...(api === '' ? {} : { api }) };
+  const pools = message.pools.map(({ id, ready }) => ({ id: parsePoolId(id), ready }));
+  return {
+    name,
+    addresses,
+    ...(lane === '' ? {} : { lane }),
+    ...(api === '' ? {} : { api }),
+    ...(pools.length === 0 ? {} : { pools }),
+  };
+}
+
+function parsePoolId(bytes: Uint8Array): string {
+  const id = decodeText(bytes, MAX_POOL_ID_BYTES);
+  if (id === '' || /\p{Cc}/u.test(id)) throw new ShoalError('invalid', 'a pool whose id cannot be shown');
+  return id;
 }
 
 /** What a node tells of where it listens, loopback last, in the form that `decodeMeta` accepts. */
@@ -157,7 +183,7 @@ function parseAddress(text: string): string {
 
 function parseMeta(bytes: Uint8Array): MetaMessage {
   try {
-    return MetaMessage.decode(bytes, { limits: { addresses: MAX_ADDRESSES } });
+    return MetaMessage.decode(bytes, { limits: { addresses: MAX_ADDRESSES, pools: MAX_POOLS } });
   } catch (error) {
     throw new ShoalError('invalid', 'a record without readable facts about its node', { cause: error });
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { NodeService } from '../../src/flows/node-service.ts';
+import type { PreloadAnswer } from '../../src/flows/preloads.ts';
 import type {
   CheckView,
   ModelView,
@@ -12,6 +13,8 @@ import type {
 } from '../../src/flows/views.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { Metrics } from '../../src/util/metrics.ts';
+import { FakeCatalog } from './fake-catalog.ts';
+import { FakeFleet } from './fake-fleet.ts';
 
 export function modelView(id: string, change: Partial<ModelView> = {}): ModelView {
   const sha256 = createHash('sha256').update(id).digest('hex');
@@ -68,8 +71,17 @@ export class FakeNode implements NodeService {
     for (const model of models) this.known.set(model.id, model);
   }
 
+  readonly fleet = new FakeFleet();
+  readonly catalog = new FakeCatalog((call) => this.#called(call));
+  preloading: (pool: string, order: unknown) => PreloadAnswer = () => ({ status: 200, body: {} });
+
   ready(): boolean {
     return this.isReady;
+  }
+
+  preload(pool: string, order: Readonly<Record<string, unknown>>): Promise<PreloadAnswer> {
+    this.#called(`preload ${pool}`);
+    return Promise.resolve(this.preloading(pool, order));
   }
 
   node(): Promise<NodeView> {

@@ -87,6 +87,8 @@ const samples: Readonly<Record<string, string>> = {
   rescan: '5m',
   'log-level': 'debug',
   blake3: 'wasm',
+  'pool-manager': 'http://127.0.0.1:9200',
+  gpus: '[{"name": "RTX 3090", "vram": "24GiB", "compute-capability": "8.6"}]',
   pools: '[{"id": "gpu0", "engine": "comfyui", "slots": 2, "vram": "24GB"}]',
 };
 
@@ -124,6 +126,29 @@ test('mDNS can be turned off by either name, and the stronger place wins', async
 test('lists stand in one variable, separated by commas or white space', async () => {
   const { origins } = await loadDaemonConfig({}, { SHOAL_ORIGIN: 'file:///mnt/a, http://nas/models\n/mnt/b' });
   assert.deepEqual(origins, ['file:///mnt/a', 'http://nas/models/', 'file:///mnt/b']);
+});
+
+test('a pool manager has a status path and a token file of its own; a wrong one is named', async () => {
+  const given = await fileWith('pool-manager: {url: "http://pm:9200/base", status: /pools, token-file: pm.token}');
+  const { poolManager } = await loadDaemonConfig({ config: given }, {});
+  assert.deepEqual(poolManager, {
+    url: 'http://pm:9200/base/',
+    statusPath: 'pools',
+    tokenFile: join(dir, 'pm.token'),
+  });
+  const wrong: [string, RegExp][] = [
+    ['pool-manager: {url: "ftp://pm"}', /pool-manager in .*is not the URL of a pool manager/],
+    ['pool-manager: {url: "http://me:secret@pm"}', /credentials/],
+    ['pool-manager: {adress: "http://pm"}', /pool-manager is/],
+    ['gpus: [{vram: 24GB}]', /gpus is/],
+  ];
+  for (const [text, message] of wrong) {
+    await assert.rejects(loadDaemonConfig({ config: await fileWith(text) }, {}), (error: Error) => {
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes('secret'));
+      return true;
+    });
+  }
 });
 
 test('orchestrators take their token from their own file, the common file or the environment', async () => {

@@ -77,7 +77,7 @@ function link(url: string, state: { available: string[] }, token?: string): Orch
         heartbeatDocument({
           now: Date.now(),
           ready: true,
-          pools: [{ id: 'gpu-1', slotsTotal: 1, slotsFree: 1, vramFreeBytes: 0 }],
+          pools: [{ id: 'gpu-1', ready: true, draining: false, slotsTotal: 1, slotsFree: 1, vramFreeBytes: 0 }],
           available: state.available,
           incoming: [],
         }),

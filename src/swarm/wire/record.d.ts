@@ -61,6 +61,7 @@ export interface MetaMessage {
     addresses: Uint8Array<ArrayBuffer>[];
     lane: Uint8Array<ArrayBuffer>;
     api: Uint8Array<ArrayBuffer>;
+    pools: PoolMessage[];
 }
 export declare namespace MetaMessage {
     const codec: () => Codec<MetaMessage>;
@@ -81,9 +82,37 @@ export declare namespace MetaMessage {
         field: '$.api';
         value: Uint8Array<ArrayBuffer>;
     }
+    interface MetaMessagePoolsIdFieldEvent {
+        field: '$.pools[].id';
+        value: Uint8Array<ArrayBuffer>;
+        index: number;
+    }
+    interface MetaMessagePoolsReadyFieldEvent {
+        field: '$.pools[].ready';
+        value: boolean;
+        index: number;
+    }
     function encode(obj: Partial<MetaMessage>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<MetaMessage>): MetaMessage;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<MetaMessage>): Generator<MetaMessageNameFieldEvent | MetaMessageAddressesFieldEvent | MetaMessageLaneFieldEvent | MetaMessageApiFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<MetaMessage>): Generator<MetaMessageNameFieldEvent | MetaMessageAddressesFieldEvent | MetaMessageLaneFieldEvent | MetaMessageApiFieldEvent | MetaMessagePoolsIdFieldEvent | MetaMessagePoolsReadyFieldEvent>;
+}
+export interface PoolMessage {
+    id: Uint8Array<ArrayBuffer>;
+    ready: boolean;
+}
+export declare namespace PoolMessage {
+    const codec: () => Codec<PoolMessage>;
+    interface PoolMessageIdFieldEvent {
+        field: '$.id';
+        value: Uint8Array<ArrayBuffer>;
+    }
+    interface PoolMessageReadyFieldEvent {
+        field: '$.ready';
+        value: boolean;
+    }
+    function encode(obj: Partial<PoolMessage>): Uint8Array<ArrayBuffer>;
+    function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<PoolMessage>): PoolMessage;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<PoolMessage>): Generator<PoolMessageIdFieldEvent | PoolMessageReadyFieldEvent>;
 }
 export interface EntryMessage {
     model?: ModelEntryMessage;
@@ -152,6 +181,10 @@ export declare namespace EntryMessage {
         field: '$.model.metadata.name';
         value: Uint8Array<ArrayBuffer>;
     }
+    interface EntryMessageModelRetiredFieldEvent {
+        field: '$.model.retired';
+        value: boolean;
+    }
     interface EntryMessagePartialSha256FieldEvent {
         field: '$.partial.sha256';
         value: Uint8Array<ArrayBuffer>;
@@ -166,7 +199,7 @@ export declare namespace EntryMessage {
     }
     function encode(obj: Partial<EntryMessage>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<EntryMessage>): EntryMessage;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<EntryMessage>): Generator<EntryMessageModelIdFieldEvent | EntryMessageModelAliasesFieldEvent | EntryMessageModelDigestFieldEvent | EntryMessageModelFilesPathFieldEvent | EntryMessageModelFilesSizeBytesFieldEvent | EntryMessageModelFilesSha256FieldEvent | EntryMessageModelFilesManifestFieldEvent | EntryMessageModelMetadataFormatFieldEvent | EntryMessageModelMetadataArchitectureFieldEvent | EntryMessageModelMetadataFamilyFieldEvent | EntryMessageModelMetadataParametersFieldEvent | EntryMessageModelMetadataQuantisationFieldEvent | EntryMessageModelMetadataContextLengthFieldEvent | EntryMessageModelMetadataNameFieldEvent | EntryMessagePartialSha256FieldEvent | EntryMessagePartialSizeBytesFieldEvent | EntryMessagePartialManifestFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<EntryMessage>): Generator<EntryMessageModelIdFieldEvent | EntryMessageModelAliasesFieldEvent | EntryMessageModelDigestFieldEvent | EntryMessageModelFilesPathFieldEvent | EntryMessageModelFilesSizeBytesFieldEvent | EntryMessageModelFilesSha256FieldEvent | EntryMessageModelFilesManifestFieldEvent | EntryMessageModelMetadataFormatFieldEvent | EntryMessageModelMetadataArchitectureFieldEvent | EntryMessageModelMetadataFamilyFieldEvent | EntryMessageModelMetadataParametersFieldEvent | EntryMessageModelMetadataQuantisationFieldEvent | EntryMessageModelMetadataContextLengthFieldEvent | EntryMessageModelMetadataNameFieldEvent | EntryMessageModelRetiredFieldEvent | EntryMessagePartialSha256FieldEvent | EntryMessagePartialSizeBytesFieldEvent | EntryMessagePartialManifestFieldEvent>;
 }
 export interface ModelEntryMessage {
     id: Uint8Array<ArrayBuffer>;
@@ -174,6 +207,7 @@ export interface ModelEntryMessage {
     digest: Uint8Array<ArrayBuffer>;
     files: ModelFileMessage[];
     metadata?: MetadataMessage;
+    retired: boolean;
 }
 export declare namespace ModelEntryMessage {
     const codec: () => Codec<ModelEntryMessage>;
@@ -238,9 +272,13 @@ export declare namespace ModelEntryMessage {
         field: '$.metadata.name';
         value: Uint8Array<ArrayBuffer>;
     }
+    interface ModelEntryMessageRetiredFieldEvent {
+        field: '$.retired';
+        value: boolean;
+    }
     function encode(obj: Partial<ModelEntryMessage>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ModelEntryMessage>): ModelEntryMessage;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ModelEntryMessage>): Generator<ModelEntryMessageIdFieldEvent | ModelEntryMessageAliasesFieldEvent | ModelEntryMessageDigestFieldEvent | ModelEntryMessageFilesPathFieldEvent | ModelEntryMessageFilesSizeBytesFieldEvent | ModelEntryMessageFilesSha256FieldEvent | ModelEntryMessageFilesManifestFieldEvent | ModelEntryMessageMetadataFormatFieldEvent | ModelEntryMessageMetadataArchitectureFieldEvent | ModelEntryMessageMetadataFamilyFieldEvent | ModelEntryMessageMetadataParametersFieldEvent | ModelEntryMessageMetadataQuantisationFieldEvent | ModelEntryMessageMetadataContextLengthFieldEvent | ModelEntryMessageMetadataNameFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ModelEntryMessage>): Generator<ModelEntryMessageIdFieldEvent | ModelEntryMessageAliasesFieldEvent | ModelEntryMessageDigestFieldEvent | ModelEntryMessageFilesPathFieldEvent | ModelEntryMessageFilesSizeBytesFieldEvent | ModelEntryMessageFilesSha256FieldEvent | ModelEntryMessageFilesManifestFieldEvent | ModelEntryMessageMetadataFormatFieldEvent | ModelEntryMessageMetadataArchitectureFieldEvent | ModelEntryMessageMetadataFamilyFieldEvent | ModelEntryMessageMetadataParametersFieldEvent | ModelEntryMessageMetadataQuantisationFieldEvent | ModelEntryMessageMetadataContextLengthFieldEvent | ModelEntryMessageMetadataNameFieldEvent | ModelEntryMessageRetiredFieldEvent>;
 }
 export interface ModelFileMessage {
     path: Uint8Array<ArrayBuffer>;

@@ -263,6 +263,12 @@ export var MetaMessage;
                     w.uint32(34);
                     w.bytes(obj.api);
                 }
+                if (obj.pools != null && obj.pools.length > 0) {
+                    for (const value of obj.pools) {
+                        w.uint32(42);
+                        PoolMessage.codec().encode(value, w);
+                    }
+                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
@@ -271,7 +277,8 @@ export var MetaMessage;
                     name: uint8ArrayAlloc(0),
                     addresses: [],
                     lane: uint8ArrayAlloc(0),
-                    api: uint8ArrayAlloc(0)
+                    api: uint8ArrayAlloc(0),
+                    pools: []
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -296,6 +303,15 @@ export var MetaMessage;
                             obj.api = reader.bytes();
                             break;
                         }
+                        case 5: {
+                            if (opts.limits?.pools != null && obj.pools.length === opts.limits.pools) {
+                                throw new MaxLengthError('Decode error - repeated field "pools" had too many elements');
+                            }
+                            obj.pools.push(PoolMessage.codec().decode(reader, reader.uint32(), {
+                                limits: opts.limits?.pools$
+                            }));
+                            break;
+                        }
                         default: {
                             reader.skipType(tag & 7);
                             break;
@@ -305,7 +321,8 @@ export var MetaMessage;
                 return obj;
             }, function* (reader, length, prefix, opts = {}) {
                 const obj = {
-                    addresses: 0
+                    addresses: 0,
+                    pools: 0
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -344,6 +361,21 @@ export var MetaMessage;
                             };
                             break;
                         }
+                        case 5: {
+                            if (opts.limits?.pools != null && obj.pools === opts.limits.pools) {
+                                throw new MaxLengthError('Streaming decode error - repeated field "pools" had too many elements');
+                            }
+                            for (const evt of PoolMessage.codec().stream(reader, reader.uint32(), `${prefix}.pools[]`, {
+                                limits: opts.limits?.pools$
+                            })) {
+                                yield {
+                                    ...evt,
+                                    index: obj.pools
+                                };
+                            }
+                            obj.pools++;
+                            break;
+                        }
                         default: {
                             reader.skipType(tag & 7);
                             break;
@@ -367,6 +399,92 @@ export var MetaMessage;
     }
     MetaMessage.stream = stream;
 })(MetaMessage || (MetaMessage = {}));
+export var PoolMessage;
+(function (PoolMessage) {
+    let _codec;
+    PoolMessage.codec = () => {
+        if (_codec == null) {
+            _codec = message((obj, w, opts = {}) => {
+                if (opts.lengthDelimited !== false) {
+                    w.fork();
+                }
+                if ((obj.id != null && obj.id.byteLength > 0)) {
+                    w.uint32(10);
+                    w.bytes(obj.id);
+                }
+                if ((obj.ready != null && obj.ready !== false)) {
+                    w.uint32(16);
+                    w.bool(obj.ready);
+                }
+                if (opts.lengthDelimited !== false) {
+                    w.ldelim();
+                }
+            }, (reader, length, opts = {}) => {
+                const obj = {
+                    id: uint8ArrayAlloc(0),
+                    ready: false
+                };
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            obj.id = reader.bytes();
+                            break;
+                        }
+                        case 2: {
+                            obj.ready = reader.bool();
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+                return obj;
+            }, function* (reader, length, prefix, opts = {}) {
+                const end = length == null ? reader.len : reader.pos + length;
+                while (reader.pos < end) {
+                    const tag = reader.uint32();
+                    switch (tag >>> 3) {
+                        case 1: {
+                            yield {
+                                field: `${prefix}.id`,
+                                value: reader.bytes()
+                            };
+                            break;
+                        }
+                        case 2: {
+                            yield {
+                                field: `${prefix}.ready`,
+                                value: reader.bool()
+                            };
+                            break;
+                        }
+                        default: {
+                            reader.skipType(tag & 7);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+        return _codec;
+    };
+    function encode(obj) {
+        return encodeMessage(obj, PoolMessage.codec());
+    }
+    PoolMessage.encode = encode;
+    function decode(buf, opts) {
+        return decodeMessage(buf, PoolMessage.codec(), opts);
+    }
+    PoolMessage.decode = decode;
+    function stream(buf, opts) {
+        return streamMessage(buf, PoolMessage.codec(), opts);
+    }
+    PoolMessage.stream = stream;
+})(PoolMessage || (PoolMessage = {}));
 export var EntryMessage;
 (function (EntryMessage) {
     let _codec;
@@ -498,6 +616,10 @@ export var ModelEntryMessage;
                     w.uint32(42);
                     MetadataMessage.codec().encode(obj.metadata, w);
                 }
+                if ((obj.retired != null && obj.retired !== false)) {
+                    w.uint32(48);
+                    w.bool(obj.retired);
+                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
@@ -506,7 +628,8 @@ export var ModelEntryMessage;
                     id: uint8ArrayAlloc(0),
                     aliases: [],
                     digest: uint8ArrayAlloc(0),
-                    files: []
+                    files: [],
+                    retired: false
                 };
                 const end = length == null ? reader.len : reader.pos + length;
                 while (reader.pos < end) {
@@ -540,6 +663,10 @@ export var ModelEntryMessage;
                             obj.metadata = MetadataMessage.codec().decode(reader, reader.uint32(), {
                                 limits: opts.limits?.metadata
                             });
+                            break;
+                        }
+                        case 6: {
+                            obj.retired = reader.bool();
                             break;
                         }
                         default: {
@@ -603,6 +730,13 @@ export var ModelEntryMessage;
                             yield* MetadataMessage.codec().stream(reader, reader.uint32(), `${prefix}.metadata`, {
                                 limits: opts.limits?.metadata
                             });
+                            break;
+                        }
+                        case 6: {
+                            yield {
+                                field: `${prefix}.retired`,
+                                value: reader.bool()
+                            };
                             break;
                         }
                         default: {

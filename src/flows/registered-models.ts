@@ -1,0 +1,269 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDigest } from '../content/digest.ts';
+import type { Model } from '../content/model.ts';
+import type { Store } from '../store/store.ts';
+import type { Clock } from '../util/clock.ts';
+import { childController } from '../util/deadline.ts';
+import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
+import type { Log } from '../util/log.ts';
+import { Wake } from '../util/wake.ts';
+import type { FetchWantedModels } from './fetch-wanted-models.ts';
+import type { ModelLocator } from './locate-models.ts';
+import { problemView } from './problems.ts';
+import type { Registration, Registrations } from './registrations.ts';
+import { placeOf } from './source-url.ts';
+import { UrlDownload, urlDownloadFolder } from './url-download.ts';
+import type { ProblemView, TransferView } from './views.ts';
+
+export interface RegisteredModelsOptions {
+  readonly modelsDir: string;
+  readonly origins: readonly string[];
+  /** Bytes per second of one download; `Infinity` for no limit. */
+  readonly bytesPerSecond: number;
+}
+
+export interface RegisteredModelsParts {
+  readonly store: Store;
+  readonly registrations: Registrations;
+  readonly locator: ModelLocator;
+  readonly wanted: FetchWantedModels;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is done about a registration now. */
+type Work =
+  | { readonly kind: 'verifying'; readonly abort: () => void }
+  | { readonly kind: 'downloading'; readonly download: UrlDownload; readonly abort: () => void };
+
+interface Progress {
+  /** For another digest it starts anew. */
+  readonly digest: string;
+  work: Work | undefined;
+  /** What has the digest is called so. */
+  isNamed: boolean;
+  problem: ShoalError | undefined;
+  failures: number;
+  notBeforeMs: number;
+}
+
+const LOOK_MS = 2_000;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+const MAX_DOWNLOADS = 2;
+
+/**
+ * Sees to it that what is registered is here and is called so: bytes that are here are read again before they get the
+ * name; others are fetched, from peers and origins while one has them, else from the source_url.
+ */
+export class RegisteredModels {
+  readonly #options: RegisteredModelsOptions;
+  readonly #parts: RegisteredModelsParts;
+  readonly #wake = new Wake();
+  readonly #progress = new Map<string, Progress>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: RegisteredModelsOptions, parts: RegisteredModelsParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** A new registration starts without the troubles of an earlier one. */
+  forgive(id: string): void {
+    const progress = this.#progress.get(id);
+    if (progress?.work === undefined) this.#progress.delete(id);
+    this.#wake.notify();
+  }
+
+  isVerifying(id: string): boolean {
+    return this.#progress.get(id)?.work?.kind === 'verifying';
+  }
+
+  problemOf(id: string): ProblemView | undefined {
+    const problem = this.#progress.get(id)?.problem;
+    return problem === undefined ? undefined : problemView(problem);
+  }
+
+  /** Downloads from source_urls that are under way. */
+  active(): TransferView[] {
+    return [...this.#progress.values()].flatMap(({ work }) =>
+      work?.kind === 'downloading' ? [work.download.view()] : [],
+    );
+  }
+
+  /** The installed model with the bytes of the registration. */
+  modelOf({ digest, id }: Pick<Registration, 'digest' | 'id'>): Model | undefined {
+    const { catalog } = this.#parts.store;
+    const named = catalog.findModel(id);
+    return named?.digest === digest ? named : catalog.models().find((model) => model.digest === digest);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { store, locator, registrations } = this.#parts;
+    const onChange = (): void => this.#wake.notify();
+    registrations.on('change', onChange);
+    store.catalog.on('change', onChange);
+    store.wants.on('change', onChange);
+    const unlisten = locator.onChange(onChange);
+    try {
+      await store.scanner.firstScan;
+      await this.#sweep();
+      while (!signal.aborted) {
+        await this.#look(signal);
+        await this.#wake.wait(LOOK_MS, signal);
+      }
+    } finally {
+      unlisten();
+      registrations.off('change', onChange);
+      store.catalog.off('change', onChange);
+      store.wants.off('change', onChange);
+      await Promise.allSettled(this.#running);
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { registrations, clock } = this.#parts;
+    for (const [id, { work, digest }] of this.#progress) {
+      if (registrations.get(id)?.digest === digest) continue;
+      work?.abort();
+      if (work === undefined) this.#progress.delete(id);
+    }
+    const withheld = registrations.withheld(clock.now());
+    for (const registration of registrations.list()) {
+      const progress = this.#progressOf(registration);
+      if (progress.digest !== registration.digest || progress.work !== undefined) continue;
+      if (clock.monotonic() < progress.notBeforeMs) continue;
+      try {
+        const model = this.modelOf(registration);
+        if (model !== undefined) this.#called(registration, model, progress, signal);
+        else if (!withheld.has(registration.id)) await this.#missing(registration, progress, signal);
+      } catch (error) {
+        this.#failed(registration.id, progress, error);
+      }
+    }
+  }
+
+  /** It is here: before it gets the name every byte is read again. */
+  #called(registration: Registration, model: Model, progress: Progress, signal: AbortSignal): void {
+    const { store, registrations, clock, log } = this.#parts;
+    progress.problem = undefined;
+    progress.failures = 0;
+    if (model.id === registration.id || model.aliases.includes(registration.id)) return;
+    this.#start(registration.id, progress, signal, (until) => ({
+      work: { kind: 'verifying', abort: () => undefined },
+      ended: (async () => {
+        const paths = model.files.map(({ path }) => path);
+        const files = await store.scanner.verify(paths, until);
+        if (!files.every(({ ok }) => ok)) return; // it is corrupt now, and fetched like any other that is missing
+        await registrations.noteVerified(registration.digest, clock.now());
+        await store.catalog.name(registration.id, registration.digest);
+        log.info({ model: model.id, name: registration.id }, 'model verified and registered');
+      })(),
+    }));
+  }
+
+  async #missing(registration: Registration, progress: Progress, signal: AbortSignal): Promise<void> {
+    const { store, locator, wanted } = this.#parts;
+    const { id, digest, sourceUrl } = registration;
+    // Whoever installs it has verified it: it is called so from the moment it is here.
+    if (!progress.isNamed) await store.catalog.name(id, digest);
+    progress.isNamed = true;
+    const offer = locator.offers.withDigest(digest);
+    if (offer !== undefined) {
+      const want = store.wants.get(offer.id);
+      if (want?.digest === undefined || want.digest !== digest) {
+        await store.wants.put({ name: offer.id, since: want?.since ?? registration.since, priority: 'normal', digest });
+      }
+      progress.problem = undefined;
+      return;
+    }
+    if (store.wants.list().some((want) => want.digest === digest && wanted.isActive(want.name))) return;
+    if (sourceUrl === undefined) {
+      throw new ShoalError('not-found', `no node and no origin offers ${digest}, and no source_url was given`, {
+        remedy: 'It is fetched as soon as one does; or register it again with a source_url.',
+      });
+    }
+    if (this.active().length >= MAX_DOWNLOADS) return;
+    const { modelsDir, origins, bytesPerSecond } = this.#options;
+    const place = placeOf(sourceUrl, origins);
+    const download = new UrlDownload(
+      { registration: { ...registration, sourceUrl }, place, modelsDir, bytesPerSecond },
+      this.#parts,
+    );
+    this.#start(id, progress, signal, (until, abort) => ({
+      work: { kind: 'downloading', download, abort },
+      ended: download.run(until).then(() => {
+        this.#parts.log.info({ model: id, bytes: download.view().bytesTotal }, 'model fetched from its source_url');
+      }),
+    }));
+  }
+
+  #start(
+    id: string,
+    progress: Progress,
+    signal: AbortSignal,
+    begin: (until: AbortSignal, abort: () => void) => { work: Work; ended: Promise<void> },
+  ): void {
+    const { controller, release } = childController(signal);
+    const abort = (): void => controller.abort(new DOMException('not registered any more', 'AbortError'));
+    const { work, ended } = begin(controller.signal, abort);
+    progress.work = work;
+    progress.problem = undefined;
+    const running = ended
+      .then(() => {
+        progress.failures = 0;
+      })
+      .catch((error: unknown) => {
+        if (!controller.signal.aborted) this.#failed(id, progress, error);
+      })
+      .finally(() => {
+        release();
+        progress.work = undefined;
+        this.#running.delete(running);
+        this.#wake.notify();
+      });
+    this.#running.add(running);
+  }
+
+  #failed(id: string, progress: Progress, error: unknown): void {
+    const { clock, log } = this.#parts;
+    const problem =
+      error instanceof ShoalError ? error : new ShoalError('internal', messageOf(error), { cause: error });
+    progress.failures += 1;
+    const backOffMs = FIRST_RETRY_MS * 2 ** Math.min(progress.failures - 1, 10);
+    // What nobody offers is worth a look whenever somebody new comes.
+    const restMs = codeOf(problem) === 'not-found' ? 0 : Math.min(LAST_RETRY_MS, backOffMs);
+    progress.notBeforeMs = clock.monotonic() + restMs;
+    if (progress.problem?.message !== problem.message) {
+      const { code, message, remedy } = problem;
+      const err = code === 'internal' ? error : undefined;
+      log.warn({ model: id, code, problem: message, remedy, err }, 'registered model is not here yet, trying on');
+    }
+    progress.problem = problem;
+  }
+
+  #progressOf({ id, digest }: Registration): Progress {
+    const known = this.#progress.get(id);
+    if (known !== undefined) return known;
+    const made: Progress = {
+      digest,
+      work: undefined,
+      isNamed: false,
+      problem: undefined,
+      failures: 0,
+      notBeforeMs: -Infinity,
+    };
+    this.#progress.set(id, made);
+    return made;
+  }
+
+  /** Downloads that a crash left and nobody asks for any more. */
+  async #sweep(): Promise<void> {
+    const folder = urlDownloadFolder(this.#options.modelsDir);
+    const needed = new Set(this.#parts.registrations.list().map(({ digest }) => `${parseDigest(digest)}.part`));
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (!needed.has(name)) await rm(join(folder, name), { force: true, recursive: true });
+    }
+  }
+}
