@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { HeartbeatDocument, IncomingModel, RegistrationDocument } from '../../src/flows/heartbeat-documents.ts';
-import { eventually } from './wait.ts';
+import { delay, eventually } from './wait.ts';
 
 export interface SeenHeartbeat {
   readonly node: string;
@@ -25,6 +25,8 @@ export class HeartbeatConsumer implements AsyncDisposable {
   readonly violations: string[] = [];
   /** Set to make every request fail with this status, as an orchestrator in trouble would. */
   failWith: number | undefined;
+  /** Heartbeats take effect at once and are answered only then. */
+  answerAfterMs = 0;
   /** Called for each heartbeat, e.g. to compare its claims with the disk at that moment. */
   onHeartbeat: ((heartbeat: SeenHeartbeat) => void) | undefined;
   readonly #server: Server;
@@ -103,7 +105,8 @@ export class HeartbeatConsumer implements AsyncDisposable {
       return void reply(200, { success: true, message: 'registered', node_id: registration.node_id });
     }
     if (request.method === 'POST' && action !== '') {
-      return void this.#heartbeat(decodeURIComponent(node), document as HeartbeatDocument, atMs, reply);
+      await this.#heartbeat(decodeURIComponent(node), document as HeartbeatDocument, atMs, reply);
+      return;
     }
     if (request.method === 'DELETE' && node !== '') {
       this.deregistered.push(decodeURIComponent(node));
@@ -113,17 +116,18 @@ export class HeartbeatConsumer implements AsyncDisposable {
     reply(404, { error: 'not found' });
   }
 
-  #heartbeat(
+  async #heartbeat(
     node: string,
     document: HeartbeatDocument,
     atMs: number,
     reply: (status: number, body: unknown) => ServerResponse,
-  ): ServerResponse {
+  ): Promise<ServerResponse> {
     if (!this.#registered.has(node)) return reply(404, { success: false, message: 'not registered', node_id: node });
     this.violations.push(...heartbeatFaults(node, document));
     const heartbeat = { node, atMs, models: document.models_available, incoming: document.models_incoming, document };
     this.heartbeats.push(heartbeat);
     this.onHeartbeat?.(heartbeat);
+    if (this.answerAfterMs > 0) await delay(this.answerAfterMs);
     return reply(200, { success: true, next_heartbeat_ms: 10_000 });
   }
 
