@@ -1,174 +1,196 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { availableNames, type HeartbeatDocument, heartbeatDocument } from '../../src/flows/heartbeat-documents.ts';
-import { OrchestratorLink } from '../../src/flows/orchestrator-link.ts';
+import { availableNames } from '../../src/flows/heartbeat-documents.ts';
+import type { Clock } from '../../src/util/clock.ts';
 import { systemClock } from '../../src/util/clock.ts';
-import { silentLog } from '../../src/util/log.ts';
-import { Metrics } from '../../src/util/metrics.ts';
-import { seededRandom } from '../../src/util/random.ts';
+import { delay, eventually } from '../support/wait.ts';
+import { runLink } from './link-fixture.ts';
+import { availableIn, OK, OrchestratorServer } from './orchestrator-server.ts';
 
-interface Seen {
-  readonly method: string;
-  readonly path: string;
-  readonly authorization: string | undefined;
-  readonly body: unknown;
-  readonly at: number;
-}
-
-type Reply = { status: number; body?: unknown; headers?: Record<string, string>; delayMs?: number };
-
-/** A real HTTP server whose answers a test chooses; it records what it was sent. */
-async function orchestrator(reply: (seen: Seen, all: Seen[]) => Reply): Promise<{
-  server: Server;
-  url: string;
-  seen: Seen[];
-  until: (found: (seen: Seen[]) => boolean, ms?: number) => Promise<void>;
-}> {
-  const seen: Seen[] = [];
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const text = Buffer.concat(chunks).toString();
-    const one: Seen = {
-      method: request.method ?? '',
-      path: request.url ?? '',
-      authorization: request.headers.authorization,
-      body: text === '' ? undefined : JSON.parse(text),
-      at: performance.now(),
-    };
-    seen.push(one);
-    const chosen = reply(one, seen);
-    if (chosen.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, chosen.delayMs));
-    response.writeHead(chosen.status, { 'content-type': 'application/json', ...chosen.headers });
-    response.end(chosen.body === undefined ? '' : JSON.stringify(chosen.body));
+/** Waits are shorter by that factor: minutes of back-off in seconds. */
+function hastyClock(factor: number): Clock {
+  return {
+    now: () => systemClock.now() * factor,
+    monotonic: () => systemClock.monotonic() * factor,
+    sleep: (ms, signal) => systemClock.sleep(ms / factor, signal),
   };
-  const server = createServer((request, response) => {
-    void answer(request, response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const until = async (found: (all: Seen[]) => boolean, ms = 5000): Promise<void> => {
-    const end = performance.now() + ms;
-    while (!found(seen)) {
-      assert.ok(performance.now() < end, `not seen within ${ms} ms: ${JSON.stringify(seen)}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/prefix`, seen, until };
-}
-
-function link(url: string, state: { available: string[] }, token?: string): OrchestratorLink {
-  return new OrchestratorLink(
-    { url, periodMs: 10_000 },
-    {
-      token: () => Promise.resolve(token),
-      registration: () => ({
-        node_id: 'gpu-1',
-        machine_id: 'm',
-        address: 'http://127.0.0.1:7420',
-        pools: ['gpu-1'],
-        capabilities: { gpus: [], cpu_cores: 2, ram_total_bytes: 1 },
-        version: '0.0.0',
-      }),
-      heartbeat: () =>
-        heartbeatDocument({
-          now: Date.now(),
-          ready: true,
-          pools: [{ id: 'gpu-1', ready: true, draining: false, slotsTotal: 1, slotsFree: 1, vramFreeBytes: 0 }],
-          available: state.available,
-          incoming: [],
-        }),
-      clock: systemClock,
-      random: seededRandom(1),
-      log: silentLog,
-      connected: OrchestratorLink.gauge(new Metrics()),
-    },
-  );
-}
-
-const beats = (seen: Seen[]): Seen[] => seen.filter((one) => one.path.endsWith('/heartbeat'));
-const available = (one: Seen | undefined): readonly string[] | undefined =>
-  (one?.body as HeartbeatDocument | undefined)?.models_available;
-
-async function running(
-  it: OrchestratorLink,
-  server: Server,
-  work: (controller: AbortController) => Promise<void>,
-): Promise<void> {
-  const controller = new AbortController();
-  const run = it.run(controller.signal);
-  try {
-    await work(controller);
-  } finally {
-    controller.abort();
-    await run;
-    server.closeAllConnections();
-    server.close();
-  }
 }
 
 test('a node registers, then a change is reported within 200 ms with the bearer token', async () => {
-  const { server, url, seen, until } = await orchestrator(() => ({ status: 200, body: { next_heartbeat_ms: 10_000 } }));
-  const state = { available: ['a'] };
-  const it = link(url, state, 'secret');
-  await running(it, server, async () => {
-    await until((all) => beats(all).length === 1);
-    assert.equal(seen[0]?.path, '/prefix/v2/nodes/register');
-    assert.deepEqual((seen[0].body as { capabilities: { gpus: unknown } }).capabilities.gpus, []);
-    state.available = ['a', 'b'];
+  await using server = await OrchestratorServer.start();
+  {
+    await using it = runLink(server.url, { state: { available: ['a'], token: 'secret' } });
+    await server.until(({ beats }) => beats.length === 1);
+    assert.equal(server.seen[0]?.path, '/prefix/v2/nodes/register');
+    assert.deepEqual((server.seen[0].body as { capabilities: { gpus: unknown } }).capabilities.gpus, []);
+    it.state.available = ['a', 'b'];
     const changedAt = performance.now();
-    it.notify();
-    await until((all) => beats(all).length === 2);
-    assert.ok((beats(seen)[1]?.at ?? Infinity) - changedAt < 200);
-    assert.deepEqual(available(beats(seen)[1]), ['a', 'b']);
-    assert.ok(seen.every((one) => one.authorization === 'Bearer secret'));
-  });
-  assert.equal(seen.at(-1)?.method, 'DELETE', 'a daemon that ends says so');
+    it.link.notify();
+    await server.until(({ beats }) => beats.length === 2);
+    assert.ok((server.beats[1]?.at ?? Infinity) - changedAt < 200);
+    assert.deepEqual(availableIn(server.beats[1]), ['a', 'b']);
+    assert.ok(server.seen.every((one) => one.authorization === 'Bearer secret'));
+  }
+  assert.equal(server.seen.at(-1)?.method, 'DELETE', 'a daemon that ends says so');
+});
+
+test('a burst of changes is a heartbeat at once and one with all the rest', async () => {
+  await using server = await OrchestratorServer.start();
+  await using it = runLink(server.url);
+  await server.until(({ beats }) => beats.length === 1);
+  await delay(100);
+  for (let change = 0; change < 100; change += 1) {
+    it.state.available = [`model-${change}`];
+    it.link.notify();
+    if (change % 25 === 0) await delay(1);
+  }
+  await server.until(({ beats }) => availableIn(beats.at(-1))?.[0] === 'model-99');
+  await delay(100);
+  assert.ok(server.beats.length <= 4, `${server.beats.length} heartbeats`);
 });
 
 test('an orchestrator that has forgotten the node is registered with again', async () => {
   let forgotten = true;
-  const { server, url, seen, until } = await orchestrator((one) => {
-    if (one.path.endsWith('/register')) return { status: 200, body: {} };
-    if (forgotten) {
-      forgotten = false;
-      return { status: 404 };
-    }
-    return { status: 200, body: {} };
+  await using server = await OrchestratorServer.start((one) => {
+    if (!one.path.endsWith('/heartbeat') || !forgotten) return OK;
+    forgotten = false;
+    return { status: 404 };
   });
-  await running(link(url, { available: [] }), server, async () => {
-    await until((all) => beats(all).length === 2);
-    assert.deepEqual(
-      seen.map((one) => one.path.split('/').at(-1)),
-      ['register', 'heartbeat', 'register', 'heartbeat'],
-    );
-  });
+  await using it = runLink(server.url);
+  await server.until(({ beats }) => beats.length === 2);
+  assert.deepEqual(server.steps, ['register', 'heartbeat', 'register', 'heartbeat']);
+  await eventually('it is registered', () => it.link.view().registered);
 });
 
-test('after an outage only the newest state is sent, and Retry-After is honoured', async () => {
-  let failing = true;
-  const { server, url, seen, until } = await orchestrator(() => {
-    if (!failing) return { status: 200, body: {} };
-    return { status: 429, headers: { 'retry-after': '1' } };
-  });
-  const state = { available: ['old'] };
-  const it = link(url, state);
-  await running(it, server, async () => {
-    await until((all) => all.length === 1);
-    for (let change = 0; change < 50; change += 1) {
-      state.available = [`model-${change}`];
-      it.notify();
+test('a node whose address changes registers again before its next heartbeat', async () => {
+  await using server = await OrchestratorServer.start();
+  await using it = runLink(server.url);
+  await server.until(({ beats }) => beats.length === 1);
+  it.state.address = 'http://10.0.0.9:7420';
+  it.link.notify();
+  await server.until(({ beats }) => beats.length === 2);
+  assert.deepEqual(server.steps, ['register', 'heartbeat', 'register', 'heartbeat']);
+  assert.equal((server.seen[2]?.body as { address: string }).address, 'http://10.0.0.9:7420');
+});
+
+test('refusals are said once, backed off from, and followed by the present', async () => {
+  const refused = async (status: number): Promise<void> => {
+    await using server = await OrchestratorServer.start(() => ({
+      status,
+      body: { success: false, message: 'not now', node_id: 'gpu-1' },
+    }));
+    await using it = runLink(server.url, { clock: hastyClock(40) });
+    const startMs = performance.now();
+    // Half a minute of trouble, with a change every quarter of a second of it.
+    while (performance.now() - startMs < 750) {
+      it.state.available = [`at-${performance.now()}`];
+      it.link.notify();
+      await delay(6);
     }
-    failing = false;
-    await until((all) => beats(all).length >= 1);
-    assert.ok((seen[1]?.at ?? 0) - (seen[0]?.at ?? 0) >= 990, 'Retry-After: 1 is one second');
-    assert.deepEqual(available(beats(seen)[0]), ['model-49']);
-    assert.ok(seen.length <= 4, 'no backlog is sent');
-    assert.equal(it.view().registered, true);
-  });
+    const attempts = server.seen.length;
+    assert.ok(attempts >= 4 && attempts <= 9, `${attempts} attempts`);
+    const gaps = server.seen.slice(1).map(({ at }, index) => at - (server.seen[index]?.at ?? 0));
+    assert.ok((gaps.at(-1) ?? 0) > 2 * (gaps[0] ?? Infinity), `not backed off: ${gaps.map(Math.round).join(' ')}`);
+    const warnings = it.log.filter(({ level }) => level === 'warn');
+    assert.equal(warnings.length, 1, JSON.stringify(warnings));
+    assert.match(warnings[0]?.problem ?? '', new RegExp(`answered with ${status}.*: not now`));
+    it.state.available = ['the present'];
+    server.reply = () => OK;
+    await server.until(({ beats }) => beats.some((one) => availableIn(one)?.[0] === 'the present'));
+    assert.ok(server.beats.filter((one) => one.at > startMs + 750).length <= 2, 'no backlog');
+    await eventually('it is well', () => it.link.view().problem === undefined);
+    assert.equal(it.log.filter(({ msg }) => msg === 'orchestrator accepts heartbeats').length, 1);
+  };
+  await Promise.all([500, 503, 429, 401, 403].map(refused));
+});
+
+test('Retry-After is honoured, and what came meanwhile is one heartbeat', async () => {
+  let failing = true;
+  await using server = await OrchestratorServer.start(() =>
+    failing ? { status: 429, headers: { 'retry-after': '1' } } : OK,
+  );
+  await using it = runLink(server.url, { state: { available: ['old'] } });
+  await server.until(({ seen }) => seen.length === 1);
+  for (let change = 0; change < 50; change += 1) {
+    it.state.available = [`model-${change}`];
+    it.link.notify();
+  }
+  failing = false;
+  await server.until(({ beats }) => beats.length >= 1);
+  assert.ok((server.seen[1]?.at ?? 0) - (server.seen[0]?.at ?? 0) >= 990, 'Retry-After: 1 is one second');
+  assert.deepEqual(availableIn(server.beats[0]), ['model-49']);
+  assert.ok(server.seen.length <= 4, 'no backlog is sent');
+  assert.ok(it.link.view().registered);
+});
+
+test('behind a partition one request waits and no more, and the newest state is what comes through', async () => {
+  await using server = await OrchestratorServer.start();
+  await using it = runLink(server.url);
+  await server.until(({ beats }) => beats.length === 1);
+  server.partitioned = true;
+  for (let change = 0; change < 200; change += 1) {
+    it.state.available = [`model-${change}`];
+    it.link.notify();
+    await delay(2);
+  }
+  assert.equal(server.steps.join(' '), 'register heartbeat');
+  assert.equal(await it.link.told(300), false, 'nobody has accepted anything');
+  server.partitioned = false;
+  await server.until(({ beats }) => beats.length >= 2, 8_000);
+  assert.deepEqual(availableIn(server.beats[1]), ['model-199']);
+  await delay(300);
+  assert.ok(server.beats.length <= 3, `${server.beats.length} heartbeats`);
+});
+
+test('both ends heal by themselves when either is restarted', async () => {
+  let known = new Set<string>();
+  const reply = (one: { method: string; path: string }) => {
+    if (one.path.endsWith('/register')) known.add('gpu-1');
+    return one.path.endsWith('/heartbeat') && !known.has('gpu-1') ? { status: 404 } : OK;
+  };
+  const first = await OrchestratorServer.start(reply);
+  const { url, port } = first;
+  await using it = runLink(url, { clock: hastyClock(20) });
+  await first.until(({ beats }) => beats.length >= 1);
+  await first[Symbol.asyncDispose]();
+  known = new Set();
+  it.state.available = ['new'];
+  it.link.notify();
+  await delay(200);
+  await using second = await OrchestratorServer.start(reply, port);
+  await second.until(({ steps }) => steps.includes('register') && steps.at(-1) === 'heartbeat');
+  assert.deepEqual(availableIn(second.beats.at(-1)), ['new']);
+  assert.equal(it.log.filter(({ level }) => level === 'warn').length, 1);
+});
+
+test('whoever deletes waits until the orchestrator has accepted a heartbeat made later', async () => {
+  await using server = await OrchestratorServer.start((one) => ({
+    ...OK,
+    delayMs: one.path.endsWith('/heartbeat') ? 120 : 0,
+  }));
+  await using it = runLink(server.url, { state: { available: ['a'] } });
+  assert.equal(await it.link.told(1_000), true, 'who was never told of a model need not be told that it is gone');
+  await server.until(({ beats }) => beats.length === 1);
+  // One that still names it is under way.
+  it.state.available = [];
+  const startMs = performance.now();
+  assert.equal(await it.link.told(1_000), true);
+  assert.ok(performance.now() - startMs >= 100);
+  assert.deepEqual(availableIn(server.beats.at(-1)), []);
+});
+
+test('a heartbeat that hangs is overtaken by a withdrawal', async () => {
+  let slow = true;
+  await using server = await OrchestratorServer.start((one) => ({
+    ...OK,
+    delayMs: slow && one.path.endsWith('/heartbeat') ? 4_000 : 0,
+  }));
+  await using it = runLink(server.url, { state: { available: ['a'] } });
+  await server.until(({ beats }) => beats.length === 1);
+  slow = false;
+  it.state.available = [];
+  assert.equal(await it.link.told(1_000), true);
+  assert.deepEqual(availableIn(server.beats[1]), []);
 });
 
 test('what is available is named by id and aliases, each once', () => {
