@@ -1,13 +1,14 @@
 import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { geometryOf } from '../src/content/piece-geometry.ts';
+import { sha256OfFile } from '../test/support/hash-file.ts';
 import { makeSafetensors } from '../test/support/make-safetensors.ts';
 import { runShoal } from '../test/support/run-shoal.ts';
 import type { Benchmark } from './benchmark.ts';
 import { lowerBound } from './fanout/bound.ts';
 import type { Contestant, Course, Round } from './fanout/course.ts';
 import { missingForMounts, Nas } from './fanout/nas.ts';
-import { type FanoutOptions, fanoutOptions, USAGE } from './fanout/options.ts';
+import { type FanoutOptions, fanoutOptions, type Rival, USAGE } from './fanout/options.ts';
 import { drawSpread } from './fanout/picture.ts';
 import {
   medianScore,
@@ -47,9 +48,9 @@ export const benchmark: Benchmark = {
     const options = fanoutOptions(args);
     checkRoom(options);
     await using network = Network.create();
-    const course = await lay(options, network);
-    await using _nas = course.nas;
-    const names = ['shoal', ...(options.fault.kind === 'none' ? options.against : [])];
+    await using nas = await startNas(options, network);
+    const course = await lay(options, { network, nas });
+    const names: ('shoal' | Rival)[] = ['shoal', ...(options.fault.kind === 'none' ? options.against : [])];
     if (names.length <= options.against.length) console.error('faults are for Shoal alone: nothing runs beside it');
     const rounds: Round[] = [];
     for (let round = 1; round <= options.rounds; round += 1) {
@@ -65,15 +66,14 @@ export const benchmark: Benchmark = {
   },
 };
 
-function contestant(name: string): Contestant {
-  return name === 'libtorrent' || name === 'curl' ? rivals[name] : shoal;
+function contestant(name: 'shoal' | Rival): Contestant {
+  return name === 'shoal' ? shoal : rivals[name];
 }
 
-async function lay(options: FanoutOptions, network: Network): Promise<Course> {
+async function startNas(options: FanoutOptions, network: Network): Promise<Nas> {
   const host = await network.host({ name: 'nas', mbit: options.nasMbit });
-  for (const [index, mbit] of options.nodeMbits.entries()) await network.host({ name: `node${index + 1}`, mbit });
   const directory = join(PRIVATE_DIRECTORY, 'nas/models');
-  const made = await makeSafetensors(join(directory, FILE_NAME), {
+  await makeSafetensors(join(directory, FILE_NAME), {
     seed: options.seed,
     sizeBytes: options.mib * 2 ** 20,
     family: 'sdxl',
@@ -82,17 +82,25 @@ async function lay(options: FanoutOptions, network: Network): Promise<Course> {
     const published = await runShoal(['publish', directory], { timeoutMs: 600_000 });
     if (published.code !== 0) throw new Error(`shoal publish failed: ${published.stderr}`);
   }
-  const home = join(PRIVATE_DIRECTORY, 'nas/home');
-  const nas = await Nas.start(host, { directory, home, withMounts: !options.published });
+  return await Nas.start(host, {
+    directory,
+    home: join(PRIVATE_DIRECTORY, 'nas/home'),
+    withMounts: !options.published,
+  });
+}
+
+async function lay(options: FanoutOptions, parts: { network: Network; nas: Nas }): Promise<Course> {
+  const { network, nas } = parts;
+  for (const [index, mbit] of options.nodeMbits.entries()) await network.host({ name: `node${index + 1}`, mbit });
   if (options.logs !== undefined) mkdirSync(options.logs, { recursive: true });
-  const { sizeBytes, sha256 } = made;
+  const sizeBytes = options.mib * 2 ** 20;
   const links = { bytes: sizeBytes, nasMbit: options.nasMbit, nodeMbits: options.nodeMbits };
   return {
     options,
     network,
     nas,
     nodes: network.hosts.slice(1),
-    file: { name: FILE_NAME, sizeBytes, sha256 },
+    file: { name: FILE_NAME, sizeBytes, sha256: await sha256OfFile(join(nas.directory, FILE_NAME)) },
     pieceCount: geometryOf(sizeBytes).pieceCount,
     links,
     timeoutMs: 1000 * (120 + options.nodes * 2 * lowerBound(links)),
@@ -105,9 +113,9 @@ function conclude(course: Course, found: { scores: readonly Score[]; rounds: rea
   console.log(scoreTable(found.scores));
   const story = ours === undefined ? [] : storyOf(options, ours);
   for (const sentence of story) console.log(sentence);
-  const { picture: _picture, logs: _logs, ...asked } = options;
+  const { nodes, mib, nodeMbits, nasMbit, published, fault, seed } = options;
   return {
-    ...asked,
+    ...{ nodes, mib, nodeMbits, nasMbit, published, fault, seed },
     results: found.scores.map(plainScore),
     rounds: found.rounds.map((round) => plainScore(scoreOf(course, round))),
     missed: ours === undefined ? [] : missedGoals(options, ours),

@@ -25,6 +25,8 @@ export interface Round {
   readonly wastedBytes?: number;
   /** Of all nodes together. */
   readonly cpuSeconds: number;
+  /** 0 to 1, of all cores, whoever used them: above 0.9 the machine was the limit and not the links. */
+  readonly machineBusy: number;
   readonly facts: FaultFacts;
 }
 

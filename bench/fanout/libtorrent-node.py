@@ -2,7 +2,8 @@
 """One libtorrent peer among others that are named beforehand: no tracker, no DHT, no discovery, TCP only.
 
 libtorrent-node.py torrent FILE PIECE_BYTES OUT        writes a torrent for FILE
-libtorrent-node.py peer '{"address", "peers": [], "torrent", "directory", "seed": bool, "start": epoch seconds}'
+libtorrent-node.py peer '{"address", "peers": [], "torrent", "directory", "seed": bool, "super": bool,
+                          "start": epoch seconds}'
 Prints {"seconds", "wastedBytes"} once it is complete (a seed: once it has begun), then serves until it is ended."""
 import json
 import sys
@@ -46,7 +47,9 @@ def peer(order):
     params.flags &= ~libtorrent.torrent_flags.auto_managed
     params.flags |= libtorrent.torrent_flags.paused
     if order["seed"]:
-        params.flags |= libtorrent.torrent_flags.seed_mode | libtorrent.torrent_flags.super_seeding
+        params.flags |= libtorrent.torrent_flags.seed_mode
+        if order["super"]:
+            params.flags |= libtorrent.torrent_flags.super_seeding
     torrent = session.add_torrent(params)
     time.sleep(max(0.0, order["start"] - time.time()))
     torrent.resume()

@@ -17,7 +17,10 @@ export interface FanoutOptions {
   readonly logs: string | undefined;
 }
 
-export type Rival = 'libtorrent' | 'curl';
+/** `libtorrent` is super-seeding: the seed gives each piece to another node first. */
+export type Rival = 'libtorrent' | 'libtorrent-plain' | 'curl';
+
+const RIVALS: readonly Rival[] = ['libtorrent', 'libtorrent-plain', 'curl'];
 
 /** What befalls the fleet, half way through. */
 export type Fault =
@@ -99,8 +102,9 @@ function rivals(text: string): Rival[] {
     .split(',')
     .filter((name) => name !== '')
     .map((name) => {
-      if (name === 'libtorrent' || name === 'curl') return name;
-      throw new Error(`--against knows libtorrent and curl, not ${name}`);
+      const rival = RIVALS.find((known) => known === name);
+      if (rival === undefined) throw new Error(`--against knows ${RIVALS.join(', ')}, not ${name}`);
+      return rival;
     });
 }
 

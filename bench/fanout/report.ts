@@ -18,6 +18,7 @@ export interface Score {
   readonly wastedMib: number | undefined;
   readonly longestWaitSeconds: number | undefined;
   readonly cpuSeconds: number;
+  readonly machineBusy: number;
   readonly peakMib: number | undefined;
   /** Of a node that joined late: its own time over its own bound. */
   readonly lateToBound: number | undefined;
@@ -46,6 +47,7 @@ export function scoreOf(course: Course, round: Round): Score {
     wastedMib: round.wastedBytes === undefined ? undefined : round.wastedBytes / 2 ** 20,
     longestWaitSeconds: most(finished.map((node) => node.longestWaitSeconds)),
     cpuSeconds: round.cpuSeconds,
+    machineBusy: round.machineBusy,
     peakMib: most(finished.map((node) => node.peakMib)),
     lateToBound: late === undefined ? undefined : late.seconds / lateBound(links, late.index, late.lateSeconds),
     facts: round.facts,
@@ -71,6 +73,7 @@ export function medianScore(scores: readonly Score[]): Score {
     wastedMib: ofSome((score) => score.wastedMib),
     longestWaitSeconds: ofSome((score) => score.longestWaitSeconds),
     cpuSeconds: of((score) => score.cpuSeconds),
+    machineBusy: of((score) => score.machineBusy),
     peakMib: ofSome((score) => score.peakMib),
     lateToBound: ofSome((score) => score.lateToBound),
     facts: {
@@ -116,6 +119,7 @@ export function scoreTable(scores: readonly Score[]): string {
     ['wasted MiB', (score) => orDash(score.wastedMib, 1)],
     ['longest wait s', (score) => orDash(score.longestWaitSeconds, 2)],
     ['CPU s', (score) => orDash(score.cpuSeconds, 1)],
+    ['machine busy', (score) => `${Math.round(score.machineBusy * 100)} %`],
     ['peak MiB', (score) => orDash(score.peakMib, 0)],
   ];
   return formatTable([columns.map(([head]) => head), ...scores.map((score) => columns.map(([, cell]) => cell(score)))]);

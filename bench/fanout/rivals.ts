@@ -7,7 +7,9 @@ import { endProcess, type OwnedProcess, spawnOwned } from '../../test/support/ch
 import { sha256OfFile } from '../../test/support/hash-file.ts';
 import { PRIVATE_DIRECTORY } from '../isolation.ts';
 import { cpuSecondsOf } from '../link/timed.ts';
+import { MachineLoad } from '../network/machine-load.ts';
 import type { Contestant, Course, NodeRun, Round } from './course.ts';
+import type { Rival } from './options.ts';
 
 const PYTHON = '/usr/bin/python3';
 const SCRIPT = join(import.meta.dirname, 'libtorrent-node.py');
@@ -16,8 +18,8 @@ const TORRENT_PIECE_BYTES = 256 * 1024;
 /** From here to the start every process is up and has read its torrent. */
 const HEAD_START_SECONDS = 3;
 
-/** A BitTorrent swarm with one seed on the NAS, which sends each piece to another node first (super-seeding). */
-export const libtorrent: Contestant = async (course) => {
+/** A BitTorrent swarm with one seed on the NAS. */
+async function libtorrentSwarm(course: Course, mode: { name: Rival; superSeeding: boolean }): Promise<Round> {
   const { nas, nodes, file } = course;
   await using place = await freshPlace();
   const torrent = join(place.directory, 'file.torrent');
@@ -32,13 +34,14 @@ export const libtorrent: Contestant = async (course) => {
   const start = Date.now() / 1000 + HEAD_START_SECONDS + nodes.length * 0.15;
   const sentBefore = nas.host.traffic().sentBytes;
   const all = [nas.host, ...nodes];
+  const load = new MachineLoad();
   const peers = await Promise.all(
     all.map(async (host) => {
       const seed = host === nas.host;
       const directory = seed ? nas.directory : join(place.directory, host.name);
       await mkdir(directory, { recursive: true });
       const others = all.filter((other) => other !== host).map(({ address }) => address);
-      const order = { address: host.address, peers: others, torrent, directory, seed, start };
+      const order = { address: host.address, peers: others, torrent, directory, seed, start, super: mode.superSeeding };
       const command = [...host.wrapper, PYTHON, SCRIPT, 'peer', JSON.stringify(order)];
       return { host, directory, owned: spawnOwned(command, { stdio: ['ignore', 'pipe', 'inherit'] }) };
     }),
@@ -46,28 +49,31 @@ export const libtorrent: Contestant = async (course) => {
   try {
     const told = await Promise.all(peers.map(({ owned }) => firstLine(owned)));
     const results = told.map((line) => JSON.parse(line) as { seconds: number; wastedBytes: number });
+    const machineBusy = load.busy();
     const nasSentBytes = nas.host.traffic().sentBytes - sentBefore;
     const cpuSeconds = peers.reduce((sum, { owned }) => sum + cpuSecondsOf(owned.pid), 0);
     for (const { directory, host } of peers)
       await check(course, join(directory, file.name), `libtorrent on ${host.name}`);
     return {
-      contestant: 'libtorrent',
+      contestant: mode.name,
       nodes: results.slice(1).map(({ seconds }, index) => plainRun(course, index, seconds)),
       nasSentBytes,
       wastedBytes: results.reduce((sum, { wastedBytes }) => sum + wastedBytes, 0),
       cpuSeconds,
+      machineBusy,
       facts: {},
     };
   } finally {
     await Promise.all(peers.map(({ owned }) => endProcess(owned, 0)));
   }
-};
+}
 
 /** What a script does: everybody copies from the NAS. */
-export const curl: Contestant = async (course): Promise<Round> => {
+async function curl(course: Course): Promise<Round> {
   const { nas, nodes, file } = course;
   await using place = await freshPlace();
   const sentBefore = nas.host.traffic().sentBytes;
+  const load = new MachineLoad();
   const startMs = performance.now();
   const seconds = await Promise.all(
     nodes.map(async (host) => {
@@ -78,6 +84,7 @@ export const curl: Contestant = async (course): Promise<Round> => {
       return (performance.now() - startMs) / 1000;
     }),
   );
+  const machineBusy = load.busy();
   const nasSentBytes = nas.host.traffic().sentBytes - sentBefore;
   for (const { name } of nodes) await check(course, join(place.directory, name), `curl on ${name}`);
   return {
@@ -85,18 +92,26 @@ export const curl: Contestant = async (course): Promise<Round> => {
     nodes: seconds.map((took, index) => plainRun(course, index, took)),
     nasSentBytes,
     cpuSeconds: Number.NaN,
+    machineBusy,
     facts: {},
   };
+}
+
+export const rivals: Readonly<Record<Rival, Contestant>> = {
+  libtorrent: (course) => libtorrentSwarm(course, { name: 'libtorrent', superSeeding: true }),
+  'libtorrent-plain': (course) => libtorrentSwarm(course, { name: 'libtorrent-plain', superSeeding: false }),
+  curl,
 };
 
-export const rivals = { libtorrent, curl };
-
 /** What the programs beside Shoal need, each with its remedy. */
-export function missingForRivals(names: readonly (keyof typeof rivals)[]): string[] {
+export function missingForRivals(names: readonly Rival[]): string[] {
   const absent: string[] = [];
   if (names.includes('curl') && spawnSync('curl', ['--version']).status !== 0)
     absent.push('curl is missing: apt-get install curl');
-  if (names.includes('libtorrent') && spawnSync(PYTHON, ['-c', 'import libtorrent']).status !== 0)
+  if (
+    names.some((name) => name.startsWith('libtorrent')) &&
+    spawnSync(PYTHON, ['-c', 'import libtorrent']).status !== 0
+  )
     absent.push('libtorrent is missing: apt-get install python3-libtorrent');
   return absent;
 }

@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DaemonProcess } from '../../test/support/daemon-process.ts';
 import { sha256OfFile } from '../../test/support/hash-file.ts';
 import { delay, eventually } from '../../test/support/wait.ts';
 import { cpuSecondsOf } from '../link/timed.ts';
+import { MachineLoad } from '../network/machine-load.ts';
 import type { Host } from '../network/network.ts';
 import { lowerBound } from './bound.ts';
 import type { Contestant, Course, FaultFacts, NodeRun, Round } from './course.ts';
@@ -36,17 +37,20 @@ export const shoal: Contestant = async (course, round) => {
   const daemons = await fleet.startAll(atOnce);
   await fleet.acquainted(daemons, course.file.name);
   const sentBefore = nas.host.traffic().sentBytes;
+  const load = new MachineLoad();
   const startMs = performance.now();
   const runners = await Promise.all(daemons.map((daemon, index) => run(course, atOnce[index]!, daemon, startMs)));
   const facts = await befall(course, { fleet, runners, startMs, sentBefore });
   const installed = await Promise.all(runners.map(({ installedMs }) => installedMs));
+  const machineBusy = load.busy();
   const nasSentBytes = nas.host.traffic().sentBytes - sentBefore;
   const finished = runners.map((runner, index) => nodeRun(runner, { startMs, installedMs: installed[index] }));
-  const result = await conclude(course, { runners, nodes: finished, nasSentBytes, facts });
+  const result = await conclude(course, { runners, nodes: finished, nasSentBytes, machineBusy, facts });
   if (options.logs !== undefined) {
     const directory = join(options.logs, String(round));
     await mkdir(directory, { recursive: true });
     await fleet.keepLogs(directory);
+    await writeFile(join(directory, 'round.json'), JSON.stringify(result));
   }
   await nas.unmountAll();
   return result;
@@ -168,7 +172,13 @@ function nodeRun(runner: Runner, times: { startMs: number; installedMs: number |
 /** What the daemons count themselves, and whether every file is what it should be. */
 async function conclude(
   course: Course,
-  found: { runners: readonly Runner[]; nodes: readonly NodeRun[]; nasSentBytes: number; facts: FaultFacts },
+  found: {
+    runners: readonly Runner[];
+    nodes: readonly NodeRun[];
+    nasSentBytes: number;
+    machineBusy: number;
+    facts: FaultFacts;
+  },
 ): Promise<Round> {
   const { file } = course;
   let wastedBytes = 0;
@@ -188,6 +198,6 @@ async function conclude(
     if ((await sha256OfFile(join(daemon.modelsDir, file.name))) !== file.sha256)
       throw new Error(`${daemon.name} installed something else`);
   }
-  const { nasSentBytes, facts } = found;
-  return { contestant: 'shoal', nodes, nasSentBytes, wastedBytes, cpuSeconds, facts };
+  const { nasSentBytes, machineBusy, facts } = found;
+  return { contestant: 'shoal', nodes, nasSentBytes, wastedBytes, cpuSeconds, machineBusy, facts };
 }

@@ -133,6 +133,6 @@ function namespaceOf(pid: number | 'self'): string {
 }
 
 function shell(script: string, wrapper: readonly string[] = []): void {
-  const [command = '', ...args] = [...wrapper, 'sh', '-ec', script];
+  const [command, ...args] = [...wrapper, 'sh', '-ec', script];
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
