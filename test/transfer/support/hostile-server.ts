@@ -1,4 +1,3 @@
-import type { Stream } from '@libp2p/interface';
 import {
   ANSWER_BYTES,
   decodeRequest,
@@ -21,8 +20,20 @@ export type Trick =
   | 'denies' // does not hold what it claims to hold
   | 'resets';
 
+/** What a libp2p stream and a lane's socket have in common, for a cheat. */
+export interface CheatLine {
+  readonly writeStatus: string;
+  send(bytes: Uint8Array): unknown;
+  close(): Promise<void>;
+  abort(error: Error): void;
+  addEventListener(
+    type: 'message',
+    listener: (event: { readonly data: Uint8Array | Iterable<Uint8Array> }) => void,
+  ): void;
+}
+
 /** Speaks the piece protocol just well enough to cheat. */
-export function cheat(stream: Stream, blob: TestBlob, trick: Trick): void {
+export function cheat(stream: CheatLine, blob: TestBlob, trick: Trick): void {
   let answered = 0;
   const reader = new RecordReader(REQUEST_BYTES);
   const send = (...parts: Uint8Array[]): void => {

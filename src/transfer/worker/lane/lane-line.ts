@@ -111,9 +111,8 @@ async function openTo(
   { credentials, questions }: LaneLineParts,
   signal: AbortSignal,
 ): Promise<LaneLine> {
-  let take = (_bytes: Uint8Array): void => {
-    socket.destroy(new ShoalError('source-lied', 'the peer speaks before it is asked'));
-  };
+  const early = (): void => void socket.destroy(new ShoalError('source-lied', 'the peer speaks before it is asked'));
+  let take: (bytes: Uint8Array) => void = early;
   const receive = new Uint8Array(RECEIVE_BYTES);
   // Typed for `net.connect` only; TLS sockets take it as well.
   const onread = {

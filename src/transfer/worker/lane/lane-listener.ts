@@ -51,7 +51,7 @@ export class LaneListener {
     const server = this.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, reusePort: options.shared, backlog: 128 }, resolve);
+      server.listen({ host, port, reusePort: options.shared, backlog: 511 }, resolve);
     });
     const bound = server.address();
     if (bound !== null && typeof bound === 'object') {
