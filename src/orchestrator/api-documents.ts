@@ -127,7 +127,7 @@ export const CatalogRequestSchema = Type.Object({
 export const CatalogModelSchema = Type.Object({
   id: Type.String(),
   digest: Type.String(),
-  source_url: Type.String(),
+  source_url: Type.Optional(Type.String()),
   size_bytes: Type.Optional(Count),
   state: choice('Active', 'Retired'),
   deadline_ms: Type.Optional(Type.Integer({ description: 'A retired model is placed until then, since the epoch' })),

@@ -85,7 +85,10 @@ export const HeartbeatSchema = Type.Object({
     Type.Union([Type.Array(IncomingSchema, { maxItems: LIMITS.incomingPerNode }), Type.Null()]),
   ),
   model_digests: Type.Optional(
-    Type.Record(Type.String(), Digest, { description: 'Digests of available models by name, for placement by digest' }),
+    Type.Record(Type.String(), Digest, {
+      maxProperties: LIMITS.modelsPerList,
+      description: 'Digests of available models by name, for placement by digest',
+    }),
   ),
 });
 

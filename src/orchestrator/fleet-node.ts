@@ -125,7 +125,7 @@ export class FleetNode {
     }
   }
 
-  /** Takes over what the heartbeat says; returns whether availability has changed. */
+  /** Takes over what the heartbeat says; returns whether what is where has changed. */
   apply(heartbeat: Heartbeat, nowMs: number): boolean {
     const own = ModelList.from(heartbeat.models_available ?? [], this.#own);
     let all = own;
@@ -146,8 +146,7 @@ export class FleetNode {
     this.pools = pools;
     this.models = all;
     this.#applyDigests(heartbeat);
-    this.#applyIncoming(heartbeat.models_incoming ?? [], nowMs - this.heardMs);
-    return changed;
+    return this.#applyIncoming(heartbeat.models_incoming ?? [], nowMs - this.heardMs) || changed;
   }
 
   /** A model that has arrived has the digest with which it was announced: the node has verified it. */
@@ -163,7 +162,8 @@ export class FleetNode {
     this.digests = digests;
   }
 
-  #applyIncoming(said: readonly Incoming[], elapsedMs: number): void {
+  /** Returns whether other models are on their way than before. */
+  #applyIncoming(said: readonly Incoming[], elapsedMs: number): boolean {
     const incoming = new Map<string, IncomingModel>();
     let moved = 0;
     for (const model of said) {
@@ -176,7 +176,9 @@ export class FleetNode {
     if (moved > 0 && elapsedMs >= 100) {
       this.bytesPerSecond = smoothed(this.bytesPerSecond, (moved * 1000) / elapsedMs);
     }
+    const isSame = incoming.size === this.incoming.size && said.every(({ id }) => this.incoming.has(id));
     this.incoming = incoming;
+    return !isSame;
   }
 }
 

@@ -11,7 +11,7 @@ export interface CatalogModel {
   readonly id: string;
   /** `sha256:<hex>` */
   readonly digest: string;
-  readonly sourceUrl: string;
+  readonly sourceUrl?: string;
   readonly sizeBytes?: number;
   readonly registeredAtMs: number;
   readonly lifecycle: Lifecycle;
@@ -90,7 +90,8 @@ export class ModelCatalog {
   async setState(id: string, state: Lifecycle, deadlineAtMs?: number): Promise<CatalogModel> {
     const { digest, sourceUrl, sizeBytes, registeredAtMs, lastVerifiedMs } = this.get(id);
     return this.#save({
-      ...{ id, digest, sourceUrl, registeredAtMs, lifecycle: state },
+      ...{ id, digest, registeredAtMs, lifecycle: state },
+      ...(sourceUrl === undefined ? {} : { sourceUrl }),
       ...(sizeBytes === undefined ? {} : { sizeBytes }),
       ...(lastVerifiedMs === undefined ? {} : { lastVerifiedMs }),
       ...(state === 'Retired' ? { deadlineAtMs: deadlineAtMs ?? this.#clock.now() } : {}),

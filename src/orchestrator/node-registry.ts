@@ -149,6 +149,7 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
   async change(nodeId: string, change: NodeChange): Promise<FleetNode> {
     const node = this.get(nodeId);
     node.record = { ...node.record, ...change };
+    this.#version += 1;
     this.emit('node', { nodeId, status: node.status, reason: 'changed by the operator' });
     this.#tellCapacity(node);
     await this.#table.put(nodeId, node.record);
@@ -209,7 +210,7 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
     if (!node.online) this.#online += 1;
     const isNew = !node.online;
     node.presence = 'online';
-    if (hasChanged || isNew) this.#version += 1;
+    if (hasChanged || isNew || node.status !== status) this.#version += 1;
     if (isNew) this.#log.info({ node: node.id, models: node.models.names.length }, 'node is online');
     const reason = isNew ? 'first heartbeat' : 'heartbeat';
     if (hasChanged || node.status !== status) this.emit('node', { nodeId: node.id, status: node.status, reason });

@@ -2,7 +2,6 @@ import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { ShoalError } from '../util/errors.ts';
 import { HeartbeatSchema, RegistrationSchema } from './documents.ts';
-import { LIMITS } from './limits.ts';
 
 const REMEDY = 'See /openapi.json for the fields of this document.';
 
@@ -13,7 +12,6 @@ const parseHeartbeatFields = parserOf(HeartbeatSchema);
 
 /** @throws ShoalError `invalid`, as above; pools have ids of their own */
 export function parseHeartbeat(given: unknown): Static<typeof HeartbeatSchema> {
-  refuseLongLists(given);
   const heartbeat = parseHeartbeatFields(given);
   const seen = new Set<string>();
   for (const [index, { pool_id, slots_free, slots_total }] of heartbeat.pools.entries()) {
@@ -21,35 +19,14 @@ export function parseHeartbeat(given: unknown): Static<typeof HeartbeatSchema> {
     seen.add(pool_id);
     if (slots_free > slots_total) throw wrong(`pools[${index}].slots_free`, 'is more than slots_total');
   }
-  const digests = Object.keys(heartbeat.model_digests ?? {}).length;
-  if (digests > LIMITS.modelsPerList) throw tooMany('model_digests', digests);
   return heartbeat;
-}
-
-/** Before anything looks at the entries: a list of a million names costs no more than its length. */
-function refuseLongLists(given: unknown): void {
-  const heartbeat = (given ?? {}) as { models_available?: unknown; pools?: unknown };
-  refuseLong(heartbeat.models_available, 'models_available', LIMITS.modelsPerList);
-  if (!Array.isArray(heartbeat.pools)) return;
-  refuseLong(heartbeat.pools, 'pools', LIMITS.poolsPerNode);
-  for (const [index, pool] of heartbeat.pools.entries()) {
-    const { models_available: models } = (pool ?? {}) as { models_available?: unknown };
-    refuseLong(models, `pools[${index}].models_available`, LIMITS.modelsPerList);
-  }
-}
-
-function refuseLong(list: unknown, field: string, limit: number): void {
-  if (Array.isArray(list) && list.length > limit) throw tooMany(field, list.length, limit);
-}
-
-function tooMany(field: string, count: number, limit: number = LIMITS.modelsPerList): ShoalError {
-  return wrong(field, `has ${count} entries, and ${limit} are the most that are taken`);
 }
 
 /** A check of documents whose complaint names the field. */
 export function parserOf<T extends TSchema>(schema: T): (given: unknown) => Static<T> {
   const validator = Compile(schema);
   return (given) => {
+    refuseLongLists(schema, given, '');
     if (validator.Check(given)) return given;
     const [first] = validator.Errors(given);
     const { requiredProperties } = (first?.params ?? {}) as { requiredProperties?: readonly string[] };
@@ -57,6 +34,38 @@ export function parserOf<T extends TSchema>(schema: T): (given: unknown) => Stat
     const path = (first?.instancePath ?? '') + (missing === undefined ? '' : `/${missing}`);
     throw wrong(fieldOf(path), missing === undefined ? (first?.message ?? 'is not right') : 'is missing');
   };
+}
+
+interface ListSchema {
+  readonly maxItems?: number;
+  readonly maxProperties?: number;
+  readonly items?: ListSchema;
+  readonly properties?: Readonly<Record<string, ListSchema>>;
+  readonly anyOf?: readonly ListSchema[];
+}
+
+/** Before anything looks at the entries: a list of a million names costs no more than its length. */
+function refuseLongLists(schema: ListSchema, given: unknown, path: string): void {
+  if (typeof given !== 'object' || given === null) return;
+  for (const choice of schema.anyOf ?? []) refuseLongLists(choice, given, path);
+  if (Array.isArray(given)) {
+    const { items, maxItems = Infinity } = schema;
+    if (given.length > maxItems) throw tooMany(path, given.length, maxItems);
+    // Lists of names have nothing inside.
+    if (items?.properties === undefined) return;
+    for (const [index, entry] of given.entries()) refuseLongLists(items, entry, `${path}/${index}`);
+    return;
+  }
+  const { properties, maxProperties = Infinity } = schema;
+  const count = maxProperties === Infinity ? 0 : Object.keys(given).length;
+  if (count > maxProperties) throw tooMany(path, count, maxProperties);
+  for (const [name, property] of Object.entries(properties ?? {})) {
+    refuseLongLists(property, (given as Readonly<Record<string, unknown>>)[name], `${path}/${name}`);
+  }
+}
+
+function tooMany(path: string, count: number, limit: number): ShoalError {
+  return wrong(fieldOf(path), `has ${count} entries, and ${limit} are the most that are taken`);
 }
 
 /** `/pools/2/slots_free` → `pools[2].slots_free`. */

@@ -74,7 +74,7 @@ export function presentModel(model: CatalogModel, nodes: Iterable<FleetNode>): C
   return {
     id: model.id,
     digest: model.digest,
-    source_url: model.sourceUrl,
+    ...(model.sourceUrl === undefined ? {} : { source_url: model.sourceUrl }),
     ...(model.sizeBytes === undefined ? {} : { size_bytes: model.sizeBytes }),
     state: model.lifecycle,
     ...(model.deadlineAtMs === undefined ? {} : { deadline_ms: model.deadlineAtMs }),

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import Type from 'typebox';
-import { parseDigest } from '../../../content/digest.ts';
+import { formatDigest, parseDigest } from '../../../content/digest.ts';
 import {
   type CatalogModelDocument,
   CatalogModelSchema,
@@ -71,10 +71,11 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
       const { id = '', digest = '', source_url: sourceUrl, size_bytes: sizeBytes } = request.body;
       if (id.trim() === '') throw missing('id');
       if (digest === '') throw missing('digest');
-      const size = sizeBytes === undefined ? {} : { sizeBytes };
       const model = await catalog.register({
-        ...{ id, digest: `sha256:${parseDigest(digest)}`, sourceUrl: sourceUrl ?? '' },
-        ...size,
+        id,
+        digest: formatDigest(parseDigest(digest)),
+        ...(sourceUrl === undefined || sourceUrl === null ? {} : { sourceUrl }),
+        ...(sizeBytes === undefined ? {} : { sizeBytes }),
       });
       reply.code(201);
       return present(model);

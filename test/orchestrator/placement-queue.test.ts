@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LIMITS } from '../../src/orchestrator/limits.ts';
+import { ShoalError } from '../../src/util/errors.ts';
+import { fullWish, TestFleet } from './fleet-fixture.ts';
+
+const never = new AbortController().signal;
+
+test('a task that waits is placed as soon as a pool can take it', async () => {
+  const fleet = await TestFleet.open();
+  const waiting = fleet.place({ models: ['m'], maxWaitMs: 60_000 });
+  await fleet.clock.advance(1_000);
+  await fleet.join('n', [{ models_available: [] }]);
+  await fleet.clock.advance(1_000);
+  assert.equal(fleet.orchestrator.queue.size, 1, 'the model is not there yet');
+  fleet.beat('n');
+  assert.equal((await waiting)?.candidates[0]?.pool.node.id, 'n');
+  assert.equal(fleet.orchestrator.queue.size, 0);
+  assert.equal(fleet.clock.sleeping, 0);
+});
+
+test('one slot that becomes free goes to one of those who wait for a lease, the first', async () => {
+  const fleet = await TestFleet.open();
+  await fleet.join('n');
+  const { leases } = fleet.orchestrator;
+  const held = fleet.orchestrator.lease('n', 'pool-0', 60_000);
+  const order: number[] = [];
+  const waiting = [0, 1].map(async (index) => {
+    const placement = await fleet.place({ maxWaitMs: 60_000, leaseMs: 60_000 });
+    if (placement !== undefined) order.push(index);
+    return placement;
+  });
+  await fleet.clock.advance(10);
+  leases.release(held.id);
+  await fleet.clock.advance(10);
+  assert.deepEqual(order, [0]);
+  await fleet.clock.advance(60_000);
+  assert.equal((await Promise.all(waiting))[1], undefined, 'the time of the second is over');
+});
+
+test('a lease that runs out frees its slot for those who wait', async () => {
+  const fleet = await TestFleet.open();
+  await fleet.join('n');
+  fleet.orchestrator.lease('n', 'pool-0', 3_000);
+  const ending = new AbortController();
+  const loop = fleet.orchestrator.run(ending.signal).catch(() => undefined);
+  const waiting = fleet.place({ maxWaitMs: 10_000 });
+  await fleet.clock.advance(3_100);
+  assert.notEqual(await waiting, undefined);
+  ending.abort();
+  await loop;
+});
+
+test('who hangs up waits no longer, and no more than a bounded number wait', async () => {
+  const fleet = await TestFleet.open();
+  const hangUp = new AbortController();
+  const gone = fleet.orchestrator.place(fullWish({ maxWaitMs: 1_000 }), hangUp.signal);
+  hangUp.abort();
+  await assert.rejects(gone, { name: 'AbortError' });
+  assert.equal(fleet.orchestrator.queue.size, 0);
+  const waiting = Array.from({ length: LIMITS.waiters }, () =>
+    fleet.orchestrator.place(fullWish({ maxWaitMs: 1_000 }), never),
+  );
+  await assert.rejects(
+    fleet.orchestrator.place(fullWish({ maxWaitMs: 1_000 }), never),
+    (error) => error instanceof ShoalError && error.code === 'source-busy' && error.fields['retryAfter'] === '1',
+  );
+  await fleet.clock.advance(1_000);
+  assert.ok((await Promise.all(waiting)).every((placement) => placement === undefined));
+});
