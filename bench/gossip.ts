@@ -1,0 +1,165 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DaemonProcess } from '../test/support/daemon-process.ts';
+import { safetensorsHeader } from '../test/support/make-safetensors.ts';
+import { delay, eventually } from '../test/support/wait.ts';
+import { type Benchmark, formatTable, median, numberOption, percentile } from './benchmark.ts';
+import { Fleet } from './fanout/fleet.ts';
+import { missingCommands } from './isolation.ts';
+import { cpuSecondsOf } from './link/timed.ts';
+import { type Host, Network } from './network/network.ts';
+
+const GOAL_IDLE_BYTES_PER_SECOND = 1_024;
+const GOAL_KNOWN_MS = 1_000;
+const MODEL_BYTES = 1_024 * 64;
+const FILES_PER_FOLDER = 500;
+const ASK_EVERY_MS = 20;
+
+/**
+ * What it costs to keep a fleet acquainted: every node holds all the models, so each record is as large as it can be.
+ * Bytes are counted on the nodes' interfaces, so headers and acknowledgements are part of them.
+ */
+export const benchmark: Benchmark = {
+  summary:
+    'what an idle fleet says, and how soon all know a new model  [--models 10000] [--nodes 8] [--idle-seconds 120] [--news 10]',
+  isolated: true,
+
+  missing: () => missingCommands({ tc: 'iproute2' }),
+
+  async run(args) {
+    const models = numberOption(args, '--models', 10_000);
+    const nodes = numberOption(args, '--nodes', 8);
+    const idleSeconds = numberOption(args, '--idle-seconds', 120);
+    const news = numberOption(args, '--news', 10);
+    await using network = Network.create();
+    for (let index = 1; index <= nodes; index += 1) await network.host({ name: `node${index}`, mbit: 0 });
+    await using fleet = await Fleet.open({ hosts: network.hosts, originOf: () => [] });
+    for (const host of network.hosts) await fill(await fleet.modelsDir(host), models);
+    const startMs = performance.now();
+    const daemons = await fleet.startAll(network.hosts);
+    await acquainted(fleet, daemons, models);
+    const acquaintedSeconds = (performance.now() - startMs) / 1000;
+    console.error(`all know all after ${acquaintedSeconds.toFixed(0)} s; idle for ${idleSeconds} s`);
+    const idle = await measureIdle(network.hosts, daemons, idleSeconds);
+    const knownMs: number[] = [];
+    for (let index = 1; index <= news; index += 1) knownMs.push(...(await announce(daemons, index)));
+    const memory = await Promise.all(daemons.map((daemon) => daemon.memory()));
+    const result = {
+      ...{ models, nodes, acquaintedSeconds: Math.round(acquaintedSeconds) },
+      idleBytesPerSecond: Math.round(Math.max(...idle.map(({ bytesPerSecond }) => bytesPerSecond))),
+      idleCpuPercent: Math.round(1000 * Math.max(...idle.map(({ cpuShare }) => cpuShare))) / 10,
+      knownMs: { median: Math.round(median(knownMs)), worst: Math.round(Math.max(...knownMs)) },
+      knownP99Ms: Math.round(percentile(knownMs, 0.99)),
+      rssMib: mib(Math.max(...memory.map(({ rssBytes }) => rssBytes))),
+      peakRssMib: mib(Math.max(...memory.map(({ peakRssBytes }) => peakRssBytes))),
+    };
+    console.log(tableOf(result));
+    return { ...result, missed: missed(result) };
+  },
+};
+
+interface Result {
+  readonly idleBytesPerSecond: number;
+  readonly idleCpuPercent: number;
+  readonly knownMs: { readonly median: number; readonly worst: number };
+  readonly knownP99Ms: number;
+  readonly rssMib: number;
+  readonly peakRssMib: number;
+}
+
+/** Small files with true headers, each with a content of its own. */
+async function fill(directory: string, models: number): Promise<void> {
+  const header = headerFile();
+  for (let index = 0; index < models; index += 1) {
+    const folder = join(directory, `loras-${Math.floor(index / FILES_PER_FOLDER)}`);
+    if (index % FILES_PER_FOLDER === 0) await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `m${index}.safetensors`), contentOf(header, String(index)));
+  }
+}
+
+async function acquainted(fleet: Fleet, daemons: readonly DaemonProcess[], models: number): Promise<void> {
+  const late = { timeoutMs: 900_000, everyMs: 1_000 };
+  for (const daemon of daemons)
+    await eventually(
+      `${daemon.name} has hashed its models`,
+      async () => (await daemon.json<{ models: { installed: number } }>('/v1/node')).models.installed === models,
+      late,
+    );
+  await fleet.acquainted(daemons);
+  for (const daemon of daemons)
+    await eventually(
+      `${daemon.name} knows what the others have`,
+      async () => (await daemon.peers()).filter((peer) => peer.models === models).length === daemons.length - 1,
+      late,
+    );
+}
+
+async function measureIdle(hosts: readonly Host[], daemons: readonly DaemonProcess[], seconds: number) {
+  // What follows a change (deltas, answers to whoever missed one) has passed by then.
+  await delay(Math.min(30, seconds) * 1000);
+  const traffic = hosts.map((host) => host.traffic().sentBytes);
+  const cpu = daemons.map(({ pid }) => cpuSecondsOf(pid));
+  await delay(seconds * 1000);
+  return hosts.map((host, index) => ({
+    bytesPerSecond: (host.traffic().sentBytes - traffic[index]!) / seconds,
+    cpuShare: (cpuSecondsOf(daemons[index]!.pid) - cpu[index]!) / seconds,
+  }));
+}
+
+/** A model appears on one node; how long after that node calls it installed each of the others knows it. */
+async function announce(daemons: readonly DaemonProcess[], index: number): Promise<number[]> {
+  const owner = daemons[index % daemons.length]!;
+  const name = `news-${index}.safetensors`;
+  const others = daemons.filter((daemon) => daemon !== owner);
+  const draft = join(owner.modelsDir, `${name}.tmp`);
+  await writeFile(draft, contentOf(headerFile(), name));
+  await rename(draft, join(owner.modelsDir, name));
+  const knows = async (daemon: DaemonProcess): Promise<number> => {
+    const path = `/v1/models/${name}`;
+    await eventually(`${daemon.name} knows ${name}`, async () => (await daemon.request('GET', path)).status === 200, {
+      everyMs: ASK_EVERY_MS,
+      timeoutMs: 60_000,
+    });
+    return performance.now();
+  };
+  const [owned, ...known] = await Promise.all([knows(owner), ...others.map((daemon) => knows(daemon))]);
+  return known.map((atMs) => Math.max(0, atMs - owned));
+}
+
+function headerFile(): Uint8Array {
+  return safetensorsHeader({ family: 'lora', sizeBytes: MODEL_BYTES });
+}
+
+function contentOf(header: Uint8Array, text: string): Uint8Array {
+  const content = new Uint8Array(MODEL_BYTES);
+  content.set(header);
+  new TextEncoder().encodeInto(text, content.subarray(MODEL_BYTES - 64));
+  return content;
+}
+
+function tableOf(result: Result): string {
+  return formatTable([
+    ['', 'value', 'goal'],
+    ['sent by a node when idle, bytes/s', String(result.idleBytesPerSecond), `≤ ${GOAL_IDLE_BYTES_PER_SECOND}`],
+    ['CPU of a node when idle, %', String(result.idleCpuPercent), '–'],
+    ['until another node knows a new model, median ms', String(result.knownMs.median), '–'],
+    ['until all know it, worst ms', String(result.knownMs.worst), `≤ ${GOAL_KNOWN_MS} at p99`],
+    ['resident memory, MiB', String(result.rssMib), '≤ 256'],
+    ['at its highest, MiB', String(result.peakRssMib), '≤ 256'],
+  ]);
+}
+
+function missed(result: Result): string[] {
+  const { idleBytesPerSecond, knownP99Ms, peakRssMib } = result;
+  return [
+    ...(idleBytesPerSecond > GOAL_IDLE_BYTES_PER_SECOND
+      ? [`an idle node sends ${idleBytesPerSecond} bytes/s, the goal is ${GOAL_IDLE_BYTES_PER_SECOND}`]
+      : []),
+    ...(knownP99Ms > GOAL_KNOWN_MS ? [`all know a model after ${knownP99Ms} ms, the goal is ${GOAL_KNOWN_MS}`] : []),
+    ...(peakRssMib > 256 ? [`a node used ${peakRssMib} MiB, the goal is 256`] : []),
+  ];
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
