@@ -9,10 +9,10 @@ const Time = (description: string) => Type.String({ format: 'date-time', descrip
 const choice = <const T extends string[]>(...values: readonly [...T]) => Type.Enum<T>(values);
 
 /** Named schemas stand once in the OpenAPI document and are referred to (`refTo`). */
-interface Named {
+export interface Named {
   readonly $id: string;
 }
-const named = <T extends TObject>($id: string, schema: T): T & Named => Object.assign(schema, { $id });
+export const named = <T extends TObject>($id: string, schema: T): T & Named => Object.assign(schema, { $id });
 
 export const ModelState = choice('installed', 'fetching', 'queued', 'missing', 'corrupt');
 

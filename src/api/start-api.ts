@@ -7,6 +7,8 @@ import { EventStreams, usualEventStreams } from './event-streams.ts';
 import { BearerGuard, checkHost, checkOrigin, securityHeaders } from './guard.ts';
 import { assertGuarded, closeApp, createApp, describe, listen, observe, sendProblem } from './http-app.ts';
 import { encodeModelId } from './model-url.ts';
+import { pageRoutes } from './page.ts';
+import { fleetRoutes, pieceMapRoutes } from './routes/fleet.ts';
 import { healthRoutes } from './routes/health.ts';
 import { modelRoutes } from './routes/models.ts';
 import { nodeRoutes } from './routes/node.ts';
@@ -54,6 +56,9 @@ export async function startApi(options: ApiOptions, parts: { service: NodeServic
   });
   const routes: RouteParts = { service, events, version: options.version, signal: closing.signal };
   for (const add of [healthRoutes, modelRoutes, nodeRoutes, catalogRoutes, poolRoutes]) add(app, routes);
+  fleetRoutes(app, service);
+  pieceMapRoutes(app, routes);
+  await pageRoutes(app);
   await listen(app, options);
   const { address, port } = app.server.address() as AddressInfo;
   return {

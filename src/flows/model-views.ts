@@ -34,6 +34,14 @@ export class ModelViews {
     return [...ids].sort().map((id) => this.#view(id, unverified));
   }
 
+  /** What is wanted here, or lies here damaged or unhashed, and is not installed. */
+  unfinished(): ModelView[] {
+    const { store } = this.#parts;
+    const unverified = this.#unverified();
+    const ids = new Set([...store.wants.list().map(({ name }) => name), ...unverified.keys()]);
+    return [...ids].filter((id) => store.catalog.findModel(id)?.id !== id).map((id) => this.#view(id, unverified));
+  }
+
   /** @throws ShoalError `not-found` */
   get(idOrAlias: string): ModelView {
     const id = this.resolve(idOrAlias);

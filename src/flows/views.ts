@@ -157,4 +157,6 @@ export type NodeEvent =
       readonly event: 'peer';
       readonly data: { readonly peerId: string; readonly name: string; readonly change: 'joined' | 'left' | 'blamed' };
     }
-  | { readonly event: 'origin'; readonly data: OriginView };
+  | { readonly event: 'origin'; readonly data: OriginView }
+  /** Something about the fleet has changed: `GET /v1/fleet` tells what. */
+  | { readonly event: 'fleet'; readonly data: { readonly revision: string } };

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Static } from 'typebox';
+import type * as fleetSchemas from '../../src/api/fleet-schemas.ts';
 import type * as schemas from '../../src/api/schemas.ts';
 import { sharedSchemas } from '../../src/api/schemas.ts';
+import type * as fleetViews from '../../src/flows/fleet-view.ts';
 import type * as views from '../../src/flows/views.ts';
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
@@ -17,7 +19,10 @@ test('the documents of the API are the views of the flows layer (a difference fa
     Same<schemas.Verification, views.VerifyView>,
     Same<schemas.Check, views.CheckView>,
     Same<Static<typeof schemas.ModelState>, views.ModelState>,
-  ] = [true, true, true, true, true, true, true, true];
+    Same<fleetSchemas.Fleet, fleetViews.FleetView>,
+    Same<fleetSchemas.FleetNodes, fleetViews.FleetNodesView>,
+    Same<fleetSchemas.PieceMap, fleetViews.PieceMapView>,
+  ] = [true, true, true, true, true, true, true, true, true, true, true];
   assert.ok(same.every(Boolean));
 });
 

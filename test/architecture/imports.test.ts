@@ -26,6 +26,10 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
   },
 };
 
+/** Sources for another machine: a browser. Nothing of Node is there, and nobody but the bundler reads them. */
+const PAGE_MAY_RUN = ['util/amounts.ts'];
+const PAGE_MAY_NAME = ['api/schemas.ts', 'api/fleet-schemas.ts'];
+
 /** The composition root; `config.ts` alone is held to little, because it is read before anything else exists. */
 const ROOT_FILES: Readonly<Record<string, readonly string[] | 'anything'>> = {
   'config.ts': ['util', 'config'],
@@ -49,6 +53,7 @@ function allowedBy(may: readonly string[], own: string, target: string): boolean
 
 function layerFaults(file: SourceFile): string[] {
   const own = file.path.includes('/') ? (file.path.split('/')[0] ?? '') : '';
+  if (own === 'page') return pageFaults(file);
   const rule = own === '' ? ROOT_FILES[file.path] : LAYERS[own]?.may;
   if (rule === undefined)
     return [`src/${file.path} lies in no known layer: put it into one, or add the layer to DESIGN and here`];
@@ -68,6 +73,16 @@ function layerFaults(file: SourceFile): string[] {
     }
   }
   return faults;
+}
+
+function pageFaults(file: SourceFile): string[] {
+  return file.imports.flatMap(({ target, specifier, line, isTypeOnly }) => {
+    const where = `src/${file.path}:${line} imports ${specifier}`;
+    if (target === undefined) return /^preact(\/hooks)?$/.test(specifier) ? [] : [`${where}: the page has Preact only`];
+    if (target.startsWith('page/') || PAGE_MAY_RUN.includes(target)) return [];
+    if (isTypeOnly && PAGE_MAY_NAME.includes(target)) return [];
+    return [`${where}: the page runs in a browser and may name the types of documents, not run what is behind them`];
+  });
 }
 
 function report(faults: readonly string[]): void {
@@ -107,6 +122,12 @@ test('the rules themselves find what they are there for', () => {
   );
   const worker = parseSource('store/hasher.ts', "new Worker(new URL('../swarm/w.ts', import.meta.url));\n");
   assert.equal(layerFaults(worker).length, 1);
+  assert.match(
+    layerFaults(parseSource('page/x.tsx', "import { Fleet } from '../api/fleet-schemas.ts';"))[0] ?? '',
+    /runs in a browser/,
+  );
+  assert.deepEqual(layerFaults(parseSource('page/x.tsx', "import type { Fleet } from '../api/fleet-schemas.ts';")), []);
+  assert.equal(layerFaults(parseSource('api/x.ts', "import { App } from '../page/view/app.tsx';")).length, 1);
   const client = parseSource(
     'cli/get.ts',
     "import { a } from '../api/schemas.ts';\nimport { b } from '../api/server.ts';\n",

@@ -12,6 +12,7 @@ export interface ImportStatement {
   readonly line: number;
   /** A worker's entry file is named by URL: it obeys the layers, but loads in its own thread and so closes no cycle. */
   readonly kind: 'import' | 'url';
+  readonly isTypeOnly: boolean;
 }
 
 export interface SourceFile {
@@ -27,7 +28,7 @@ export interface SourceFile {
 export function readSourceTree(): SourceFile[] {
   const root = join(PROJECT_ROOT, 'src');
   return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !entry.name.endsWith('.d.ts'))
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
     .filter((path) => !path.split('/').includes('wire'))
     .sort()
@@ -35,7 +36,13 @@ export function readSourceTree(): SourceFile[] {
 }
 
 export function parseSource(path: string, text: string): SourceFile {
-  const tree = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
+  const tree = ts.createSourceFile(
+    path,
+    text,
+    ts.ScriptTarget.ESNext,
+    true,
+    path.endsWith('x') ? ts.ScriptKind.TSX : ts.ScriptKind.TS,
+  );
   const imports: ImportStatement[] = [];
   const environmentLines: number[] = [];
   const lineOf = (node: ts.Node): number => tree.getLineAndCharacterOfPosition(node.getStart()).line + 1;
@@ -43,7 +50,10 @@ export function parseSource(path: string, text: string): SourceFile {
     if (literal === undefined || !ts.isStringLiteralLike(literal)) return;
     const specifier = literal.text;
     const target = specifier.startsWith('.') ? posix.normalize(posix.join(posix.dirname(path), specifier)) : undefined;
-    imports.push({ specifier, target, line: lineOf(literal), kind });
+    const isTypeOnly =
+      ts.isImportDeclaration(literal.parent) &&
+      literal.parent.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+    imports.push({ specifier, target, line: lineOf(literal), kind, isTypeOnly });
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier, 'import');

@@ -1,0 +1,4 @@
+/** Preact adds no unit to numbers. */
+export function px(pixels: number): string {
+  return `${pixels}px`;
+}

@@ -1,0 +1,5 @@
+import type { Transfer } from '../../api/schemas.ts';
+
+export function isActive({ state }: Transfer): boolean {
+  return state !== 'done' && state !== 'failed';
+}

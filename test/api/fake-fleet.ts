@@ -1,0 +1,41 @@
+import type {
+  DaemonFleetViewer,
+  FleetNodesView,
+  FleetNodeView,
+  FleetView,
+  PieceMapView,
+} from '../../src/flows/fleet-view.ts';
+
+/** A fleet that is what the test says. */
+export class FakeFleet implements DaemonFleetViewer {
+  view: FleetView = {
+    kind: 'daemon',
+    revision: 'r1',
+    self: 0,
+    models: [],
+    nodes: [{ id: 'gpu-1', status: 'online', cells: [] }],
+    installed: [''],
+  };
+  maps: PieceMapView[] = [];
+
+  revision(): string {
+    return this.view.revision;
+  }
+
+  fleet(): Promise<FleetView> {
+    return Promise.resolve(this.view);
+  }
+
+  nodes(): Promise<FleetNodesView> {
+    return Promise.resolve({ revision: this.view.revision, nodes: this.view.nodes });
+  }
+
+  pieceMaps(): PieceMapView[] {
+    return this.maps;
+  }
+
+  /** Another revision with these nodes. */
+  change(nodes: readonly FleetNodeView[], more: Partial<FleetView> = {}): void {
+    this.view = { ...this.view, ...more, nodes, revision: `${this.view.revision}+` };
+  }
+}
