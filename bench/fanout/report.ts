@@ -133,7 +133,7 @@ export function storyOf({ fault }: FanoutOptions, score: Score): string[] {
     case 'none':
       return [];
     case 'kill':
-      return [`${fault.nodes} nodes were killed ${at}; the figures are those of the survivors`];
+      return [`${fault.nodes} of the nodes killed ${at}; the figures are those of the survivors`];
     case 'join':
       return [
         `a node joined ${at}, ${orDash(facts.startupSeconds, 1)} s after its process was started; it took ${orDash(score.lateToBound, 3)} × its own bound`,
@@ -199,7 +199,9 @@ export function plainScore(score: Score): Record<string, unknown> {
 
 /** One line for one round. */
 export function roundLine(round: number, score: Score, nodes: readonly NodeRun[]): string {
-  const origin = nodes.map(({ originBytes = Number.NaN }) => (originBytes / 2 ** 20).toFixed(0)).join(' ');
+  const origin = nodes
+    .map(({ originBytes }) => orDash(originBytes === undefined ? undefined : originBytes / 2 ** 20, 0))
+    .join(' ');
   const tail = score.contestant === 'shoal' ? `  MiB from the NAS by node: ${origin}` : '';
   return `round ${round}: ${score.contestant.padEnd(10)} slowest ${score.slowestSeconds.toFixed(1)} s = ${score.slowestToBound.toFixed(3)} × bound, ${score.nasCopies.toFixed(3)} copies${tail}`;
 }

@@ -98,19 +98,21 @@ interface Scene {
 async function befall(course: Course, { fleet, runners, startMs, sentBefore }: Scene): Promise<FaultFacts> {
   const { options, nodes, nas, links } = course;
   const { fault } = options;
-  const halfMs = (lowerBound(links) * 1000) / 2;
+  const halfTime = async (): Promise<void> => {
+    await delay(Math.max(0, startMs + (lowerBound(links) * 1000) / 2 - performance.now()));
+  };
   const atSeconds = (): number => (performance.now() - startMs) / 1000;
   switch (fault.kind) {
     case 'none':
       return {};
     case 'kill': {
-      await delay(halfMs);
+      await halfTime();
       const facts = { atSeconds: atSeconds() };
       await Promise.all(runners.slice(0, fault.nodes).map(({ daemon }) => daemon.kill()));
       return facts;
     }
     case 'join': {
-      await delay(halfMs);
+      await halfTime();
       const startedMs = performance.now();
       const host = nodes.at(-1)!;
       const daemon = await fleet.start(host);
@@ -132,7 +134,7 @@ async function befall(course: Course, { fleet, runners, startMs, sentBefore }: S
       return facts;
     }
     case 'cut': {
-      await delay(halfMs);
+      await halfTime();
       const [victim, ...others] = runners;
       const facts = { atSeconds: atSeconds() };
       victim!.host.cut();
