@@ -78,10 +78,10 @@ export async function startParts(
     ),
   );
   const privateKey = await loadOrCreateIdentity(join(dataDir, 'identity.key'));
-  const lane = await generateCertificate(privateKey);
+  const lane = config.lane === 'off' ? {} : { lane: await generateCertificate(privateKey) };
   const plane = lifecycle.own(
     'data plane',
-    new DataPlane({ workers: workers.data, blake3: blake3.kind, lane }, { log }),
+    new DataPlane({ workers: workers.data, blake3: blake3.kind, ...lane }, { log }),
   );
 
   const fleetKey = await loadOrCreateFleetKey(config.fleetKeyFile);
@@ -201,7 +201,7 @@ export async function startParts(
       listeners: () => [
         { name: 'api', ...apiAddress.now },
         ...swarm.multiaddrs().map((address) => ({ name: 'libp2p', ...hostPortOf(address) })),
-        { name: 'lane', ...pieces.laneServer.address },
+        ...(pieces.laneServer === undefined ? [] : [{ name: 'lane', ...pieces.laneServer.address }]),
       ],
       api: apiUrl,
       ready: () => isReady,
@@ -254,7 +254,7 @@ export async function startParts(
       return Promise.resolve();
     }, until),
   );
-  const lanes = formatHostPort(pieces.laneServer.address);
+  const lanes = pieces.laneServer === undefined ? 'off' : formatHostPort(pieces.laneServer.address);
   log.info(
     { api: api.url, listen: swarm.multiaddrs(), lane: lanes, peerId: swarm.peerId, modelsDir, version },
     'ready',

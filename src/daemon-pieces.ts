@@ -35,7 +35,8 @@ export interface Pieces {
   readonly ledger: UploadLedger;
   readonly streams: PieceStreams;
   readonly lanes: LaneBook;
-  readonly laneServer: LaneServer;
+  /** Absent where the lane is off. */
+  readonly laneServer: LaneServer | undefined;
 }
 
 /** Serves pieces from when it returns. @throws ShoalError `conflict` when the lane's port is taken */
@@ -57,11 +58,12 @@ export async function startPieces(config: DaemonConfig, ground: PiecesGround): P
   await swarm.handle(PIECE_PROTOCOL, (stream, peerId) => server.handle(stream, peerId), {
     maxInboundStreams: STREAMS_PER_PEER,
   });
-  const laneServer = lifecycle.own(
-    'lane',
-    await LaneServer.start({ address: config.lane }, { ...serving, isMember: (peerId) => swarm.isMember(peerId) }),
-  );
-  swarm.gossip.setMeta({ lane: formatHostPort(laneServer.address) });
+  let laneServer: LaneServer | undefined;
+  if (config.lane !== 'off') {
+    const isMember = (peerId: string): boolean => swarm.isMember(peerId);
+    laneServer = lifecycle.own('lane', await LaneServer.start({ address: config.lane }, { ...serving, isMember }));
+    swarm.gossip.setMeta({ lane: formatHostPort(laneServer.address) });
+  }
   await swarm.haveMaps.serve((sha256) => holdings.haveMap(sha256));
   await swarm.manifests.serve((cid) => store.catalog.manifestBytes(cid));
   const streams = lifecycle.own(

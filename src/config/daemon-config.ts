@@ -9,7 +9,8 @@ export interface DaemonConfig {
   readonly dataDir: string;
   readonly api: HostPort;
   readonly listen: HostPort;
-  readonly lane: HostPort;
+  /** `off`: pieces travel over libp2p only. */
+  readonly lane: HostPort | 'off';
   /** May not exist yet. */
   readonly fleetKeyFile: string;
   /** Multiaddrs, checked for their form only. */

@@ -28,7 +28,7 @@ export async function resolveDaemonConfig(flags: DaemonFlags, environment: Envir
     dataDir,
     api,
     listen: given.one('listen', anywhere) ?? { host: '0.0.0.0', port: 7421 },
-    lane: given.one('lane', anywhere) ?? { host: '0.0.0.0', port: 7422 },
+    lane: given.one('lane', (text) => (text === 'off' ? text : anywhere(text))) ?? { host: '0.0.0.0', port: 7422 },
     fleetKeyFile: given.one('fleet-key', values.parsePath) ?? join(dataDir, 'fleet.key'),
     bootstrap: given.many('bootstrap', values.parseMultiaddr),
     mdns: given.switch('mdns') ?? true,

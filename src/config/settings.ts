@@ -43,7 +43,7 @@ export const settings = [
     key: 'lane',
     shape: 'one',
     placeholder: 'HOST:PORT',
-    help: 'direct connections that carry pieces between nodes',
+    help: 'direct connections that carry pieces between nodes; "off" leaves them to libp2p',
     defaultText: '0.0.0.0:7422',
   },
   {

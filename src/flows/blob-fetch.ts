@@ -9,6 +9,7 @@ import { Download, type DownloadParts } from '../transfer/download.ts';
 import type { DownloadProgress, DownloadState } from '../transfer/download-progress.ts';
 import type { DownloadQueue, Turn } from '../transfer/download-queue.ts';
 import { type BlobTarget, type SourceOpener, sourceKey } from '../transfer/piece-source.ts';
+import type { PrefixHash } from '../transfer/prefix-hash.ts';
 import { childController } from '../util/deadline.ts';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
@@ -101,20 +102,21 @@ export class BlobFetch {
     const target: BlobTarget = { sha256, manifest, partial: { dir, sha256, sizeBytes } };
     const have = await plane.recheck(target, signal);
     this.#phase = 'fetching';
-    await this.#fetchPieces(target, { partial, have, turn, reservation }, signal);
+    using whole = plane.hashPrefix({ path: partial.path, sizeBytes, have });
+    await this.#fetchPieces(target, { partial, have, turn, reservation, whole }, signal);
     this.#phase = 'verifying';
-    await this.#verify(target, partial, signal);
+    await this.#verify(target, partial, await whole.digest(signal), signal);
     this.#phase = 'done';
     return partial;
   }
 
   async #fetchPieces(
     target: BlobTarget,
-    run: { partial: Partial; have: Bitfield; turn: Turn; reservation: Reservation },
+    run: { partial: Partial; have: Bitfield; turn: Turn; reservation: Reservation; whole: PrefixHash },
     signal: AbortSignal,
   ): Promise<void> {
     const { store, holdings, download: parts, onPiece, onHoldings } = this.#parts;
-    const { partial, have, turn, reservation } = run;
+    const { partial, have, turn, reservation, whole } = run;
     const geometry = geometryOf(target.manifest.sizeBytes);
     const download = new Download(
       { blob: target, have },
@@ -126,6 +128,7 @@ export class BlobFetch {
     );
     download.on('piece', (index) => {
       reservation.written(pieceLength(geometry, index));
+      whole.add(index);
       onPiece(target.sha256, index);
     });
     download.on('state', ({ kind }) => turn.setIdle(kind === 'stalled' || kind === 'paused'));
@@ -193,10 +196,9 @@ export class BlobFetch {
   }
 
   /** The pieces fit the manifest; that the manifest was honest shows only now. */
-  async #verify(target: BlobTarget, partial: Partial, signal: AbortSignal): Promise<void> {
+  async #verify(target: BlobTarget, partial: Partial, sha256: string, signal: AbortSignal): Promise<void> {
     const { store, plane, locator, log } = this.#parts;
     const { path, manifest } = this.blob;
-    const { sha256 } = await plane.sha256(partial.path, {}, signal);
     if (sha256 === partial.sha256) return;
     const fields = { path, promised: partial.sha256, found: sha256, manifest };
     // A disk that gives back other bytes than were written must not make liars of those who sent them.

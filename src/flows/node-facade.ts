@@ -52,7 +52,11 @@ export interface NodeFacadeOptions {
 export interface NodeFacadeParts {
   readonly store: Store;
   readonly swarm: Swarm;
-  readonly pieces: { readonly ledger: UploadLedger; readonly lanes: LaneBook; readonly laneServer: LaneServer };
+  readonly pieces: {
+    readonly ledger: UploadLedger;
+    readonly lanes: LaneBook;
+    readonly laneServer: LaneServer | undefined;
+  };
   readonly blame: BlameLedger;
   readonly wanted: FetchWantedModels;
   readonly origins: OriginLists;
@@ -104,13 +108,14 @@ export class NodeFacade implements NodeService {
     const { store, swarm, orchestration, clock } = this.#parts;
     const { name, version, modelsDir, cacheMaxBytes, blake3 } = this.#options;
     const disk = await store.space.disk();
+    const { laneServer } = this.#parts.pieces;
     return {
       name,
       peerId: swarm.peerId,
       version,
       api: this.#parts.api(),
       listen: swarm.multiaddrs(),
-      lane: formatHostPort(this.#parts.pieces.laneServer.address),
+      ...(laneServer === undefined ? {} : { lane: formatHostPort(laneServer.address) }),
       peers: swarm.connectedPeers().length,
       models: this.modelCounts(),
       disk: {
@@ -249,7 +254,7 @@ export class NodeFacade implements NodeService {
   #transport(peerId: string, isConnected: boolean): Pick<PeerView, 'transport' | 'laneProblem'> {
     const { lanes, laneServer } = this.#parts.pieces;
     const laneProblem = lanes.problemOf(peerId);
-    const overLane = lanes.isUsed(peerId) || laneServer.lanesOf(peerId) > 0;
+    const overLane = lanes.isUsed(peerId) || (laneServer?.lanesOf(peerId) ?? 0) > 0;
     return {
       transport: overLane ? 'lane' : isConnected ? 'stream' : 'none',
       ...(laneProblem === undefined ? {} : { laneProblem }),

@@ -141,9 +141,10 @@ export interface Tasks {
     order: { readonly partial: PartialPlace; readonly manifest: Manifest };
     result: { readonly bitfield: Uint8Array };
   };
-  readonly sha256: {
-    order: { readonly path: string };
-    result: { readonly sha256: string; readonly sizeBytes: number };
+  /** Hashes as far as `verified` says, and ends at the end of the file. */
+  readonly 'hash-prefix': {
+    order: { readonly path: string; readonly sizeBytes: number };
+    result: { readonly sha256: string };
   };
   readonly 'http-document': {
     order: { readonly request: HttpRequest; readonly maxBytes: number };
@@ -174,6 +175,8 @@ export type Control =
   | { readonly kind: 'chunk'; readonly buffer: ArrayBuffer; readonly length: number; readonly last: boolean }
   /** A `read` may post that many slices more. */
   | { readonly kind: 'more'; readonly slices: number }
+  /** So many bytes from the start of the file are verified. */
+  | { readonly kind: 'verified'; readonly bytes: number }
   /** What is verified in scratch goes into place. */
   | { readonly kind: 'commit'; readonly gate: SharedArrayBuffer }
   | { readonly kind: 'cancel' };

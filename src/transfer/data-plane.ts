@@ -3,12 +3,14 @@ import { geometryOf } from '../content/piece-geometry.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { BufferPool } from './buffer-pool.ts';
-import type { LaneCredentials, Question, ResultOf, ServedFile, TaskKind } from './data-orders.ts';
+import { cancellable } from './cancellable.ts';
+import type { LaneCredentials, Question, ServedFile } from './data-orders.ts';
 import { FileReading, READ_AHEAD_SLICES } from './file-reading.ts';
 import type { IncomingPiece } from './incoming-piece.ts';
 import type { BlobTarget, Piece } from './piece-source.ts';
 import { PlaneBlob } from './plane-blob.ts';
-import { type Task, WorkerThread } from './worker-thread.ts';
+import { PrefixHash } from './prefix-hash.ts';
+import { WorkerThread } from './worker-thread.ts';
 
 export interface DataPlaneOptions {
   /** Workers that bytes are spread over; more than there are cores only cost memory. */
@@ -131,16 +133,9 @@ export class DataPlane implements AsyncDisposable {
     return Bitfield.fromBytes(bitfield, geometryOf(manifest.sizeBytes).pieceCount);
   }
 
-  /** @param options.onBytes told while it goes on, for progress */
-  async sha256(
-    path: string,
-    options: { readonly onBytes?: (bytes: number) => void },
-    signal: AbortSignal,
-  ): Promise<{ readonly sha256: string; readonly sizeBytes: number }> {
-    const task = this.#checker.start<'sha256'>({ kind: 'sha256', path }, (fact) => {
-      if (fact.kind === 'progress') options.onBytes?.(fact.bytes);
-    });
-    return await cancellable(task, signal);
+  /** The sha256 of a partial, as far as it has come and on as it grows. */
+  hashPrefix(file: { readonly path: string; readonly sizeBytes: number; readonly have: Bitfield }): PrefixHash {
+    return new PrefixHash(file, { thread: this.#checker });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -168,23 +163,5 @@ export class DataPlane implements AsyncDisposable {
     if (entry.users > 0 || this.#blobs.get(key) !== entry) return;
     this.#blobs.delete(key);
     for (const thread of [...this.#movers, ...this.#dedicated]) thread.closeBlob(entry.blob.id);
-  }
-}
-
-/** A task's result, or the signal's reason as soon as it fires. */
-export async function cancellable<K extends TaskKind>(task: Task<K>, signal: AbortSignal): Promise<ResultOf<K>> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      task.cancel();
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([task.ended, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { appendFile, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Bitfield } from '../../src/content/bitfield.ts';
 import { loadBlake3 } from '../../src/content/blake3.ts';
 import { stampOf } from '../../src/store/file-stamp.ts';
 import { DataPlane } from '../../src/transfer/data-plane.ts';
 import type { FileReading } from '../../src/transfer/file-reading.ts';
 import { codeOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
+import { delay } from '../support/wait.ts';
 import { TestBlob, TestFolder } from './support/blob.ts';
 
 const never = new AbortController().signal;
@@ -221,16 +223,51 @@ test('a recheck finds what is really there, and the sha256 of the whole is that 
   }
   await open.close();
   const path = join(dir, `${blob.sha256}.part`);
-  assert.deepEqual(await plane.sha256(path, {}, never), { sha256: blob.sha256, sizeBytes: blob.bytes.length });
+  const whole = plane.hashPrefix({ path, sizeBytes: blob.bytes.length, have: Bitfield.full(blob.pieceCount) });
+  assert.equal(await whole.digest(never), blob.sha256);
   const damaged = Buffer.from(blob.bytes);
   damaged[300_000] = (damaged[300_000] ?? 0) ^ 0xff;
   await writeFile(path, damaged);
   assert.deepEqual([...(await plane.recheck(blob.target(dir), never)).indices()], [0, 2, 3]);
 });
 
+test('the sha256 of a file that is still arriving follows its pieces, in whatever order they come', async () => {
+  await using folder = await TestFolder.make();
+  await using plane = makePlane();
+  const blob = await TestBlob.make({ seed: 'prefix', sizeBytes: 9 * 256 * 1024 + 7 });
+  const dir = await folder.folder('partial');
+  const open = plane.openBlob(blob.target(dir));
+  const path = join(dir, `${blob.sha256}.part`);
+  using whole = plane.hashPrefix({ path, sizeBytes: blob.bytes.length, have: new Bitfield(blob.pieceCount) });
+  let isDone = false;
+  const digest = whole.digest(never).finally(() => (isDone = true));
+  for (const index of [3, 0, 9, 1, 2, 8, 7, 6, 4, 5]) {
+    assert.equal(isDone, false);
+    const incoming = open.receive(blob.piece(index), never);
+    incoming.write(blob.bytesOf(blob.piece(index)));
+    await incoming.ended;
+    whole.add(index);
+    await delay(5);
+  }
+  assert.equal(await digest, blob.sha256);
+  await open.close();
+});
+
+test('a sha256 that is given up ends, and so does one of a file that is not there', async () => {
+  await using plane = makePlane();
+  const file = { path: '/nowhere/x.part', sizeBytes: 300_000, have: new Bitfield(2) };
+  const controller = new AbortController();
+  const given = plane.hashPrefix(file);
+  const digest = given.digest(controller.signal);
+  controller.abort();
+  await assert.rejects(digest, { name: 'AbortError' });
+  await assert.rejects(plane.hashPrefix({ ...file, have: Bitfield.full(2) }).digest(never), /ENOENT/);
+});
+
 test('work for a closed plane is refused', async () => {
   const plane = makePlane();
   await plane[Symbol.asyncDispose]();
-  await assert.rejects(async () => await plane.sha256('/etc/hostname', {}, never), /closed/);
+  const file = { path: '/etc/hostname', sizeBytes: 1, have: new Bitfield(1) };
+  assert.throws(() => plane.hashPrefix(file), /closed/);
   assert.equal(plane.hung, false);
 });

@@ -2,8 +2,9 @@ import type { Clock } from '../../util/clock.ts';
 import { messageOf } from '../../util/errors.ts';
 import type { HostPort } from '../../util/host-port.ts';
 import type { Log } from '../../util/log.ts';
+import { cancellable } from '../cancellable.ts';
 import type { LanePeer } from '../data-orders.ts';
-import { cancellable, type DataPlane } from '../data-plane.ts';
+import type { DataPlane } from '../data-plane.ts';
 
 /** A lane that could not be reached is tried again after this long; pieces go over the stream meanwhile. */
 const TRY_AGAIN_MS = 60_000;

@@ -4,27 +4,62 @@ import type { Bitfield } from '../../content/bitfield.ts';
 import type { Blake3Engine } from '../../content/blake3.ts';
 import type { Manifest } from '../../content/manifest.ts';
 import { recheckSteps } from '../../store/partial-file.ts';
+import { ShoalError } from '../../util/errors.ts';
 import { breathe, Progress, type TaskContext } from './task.ts';
 
 const STEP_BYTES = 1024 * 1024;
 
-/** sha256 of a whole file, in steps, so that whatever else this worker does goes on beside it. */
-export async function sha256OfFile(path: string, context: TaskContext): Promise<{ sha256: string; sizeBytes: number }> {
+/** sha256 of a file that is still growing together, in steps, so that whatever else this worker does goes on beside it. */
+export async function hashPrefix(
+  { path, sizeBytes }: { readonly path: string; readonly sizeBytes: number },
+  context: TaskContext,
+): Promise<{ sha256: string }> {
   const hash = createHash('sha256');
-  const progress = new Progress(context);
   const step = new Uint8Array(STEP_BYTES);
-  const fd = openSync(path, 'r');
+  const prefix = new Prefix(context);
+  let fd: number | undefined;
   try {
-    for (let at = 0; ; ) {
-      const read = readSync(fd, step, 0, step.length, at);
-      if (read === 0) return { sha256: hash.digest('hex'), sizeBytes: at };
+    for (let at = 0; at < sizeBytes; ) {
+      const verified = Math.min(sizeBytes, await prefix.beyond(at));
+      // Not before there is something in it: the file is made when its first piece comes.
+      fd ??= openSync(path, 'r');
+      const read = readSync(fd, step, 0, Math.min(step.length, verified - at), at);
+      if (read === 0) throw new ShoalError('changed', `${path} is shorter than what was written to it`);
       hash.update(step.subarray(0, read));
       at += read;
-      progress.add(read);
       await breathe(context.signal);
     }
+    return { sha256: hash.digest('hex') };
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** How far the file is verified from its start. */
+class Prefix {
+  #bytes = 0;
+  #wake: (() => void) | undefined;
+  readonly #signal: AbortSignal;
+
+  constructor(context: TaskContext) {
+    this.#signal = context.signal;
+    context.signal.addEventListener('abort', () => this.#wake?.(), { once: true });
+    context.onControl((control) => {
+      if (control.kind !== 'verified') return;
+      this.#bytes = control.bytes;
+      this.#wake?.();
+    });
+  }
+
+  /** Resolves when more than `at` bytes are verified. */
+  async beyond(at: number): Promise<number> {
+    while (this.#bytes <= at) {
+      this.#signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#bytes;
   }
 }
 

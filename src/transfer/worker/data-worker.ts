@@ -13,7 +13,7 @@ import type {
 } from '../data-orders.ts';
 import { failureOf } from '../failure.ts';
 import { BlobTable } from './blob-table.ts';
-import { recheck, sha256OfFile } from './check-partial.ts';
+import { hashPrefix, recheck } from './check-partial.ts';
 import { copyFile } from './copy-file.ts';
 import { FdCache } from './fd-cache.ts';
 import { readOriginDocument, readOriginPiece } from './fetch-file.ts';
@@ -121,8 +121,8 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
       return undefined;
     case 'recheck':
       return { bitfield: (await recheck(order.partial.dir, order.manifest, blake3, context)).toBytes() };
-    case 'sha256':
-      return await sha256OfFile(order.path, context);
+    case 'hash-prefix':
+      return await hashPrefix(order, context);
     case 'http-document': {
       const reader = await httpReader();
       return { bytes: await reader.readDocument(order.request, order.maxBytes, context.signal) };
