@@ -7,6 +7,8 @@ export interface Output {
   /** Characters per line; Infinity when nobody looks. */
   width(): number;
   line(text: string): void;
+  /** An empty screen, for what is shown again and again. */
+  clear(): void;
   json(document: unknown): void;
   /** A result that is no JSON and made for programs, like a key. */
   data(text: string): void;
@@ -29,6 +31,10 @@ export class ProcessOutput implements Output {
 
   line(text: string): void {
     process.stderr.write(`${printable(text)}\n`);
+  }
+
+  clear(): void {
+    if (this.isTerminal) process.stderr.write('\x1b[H\x1b[2J');
   }
 
   json(document: unknown): void {

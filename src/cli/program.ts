@@ -154,6 +154,12 @@ function addClientCommands(program: Command, parts: ProgramParts, finish: (code:
     'shoal ls --fleet    # of every node and origin, and who has them',
   ]).option('--fleet', 'what any node or origin has');
   add(
+    'fleet',
+    'which node has which model, and which models one node alone has',
+    async () => (await import('./commands/fleet.ts')).fleet,
+    ['shoal fleet --watch', "shoal fleet --json | jq -r '.singleNodeModels[]'"],
+  ).option('--watch', 'again and again, until Ctrl-C');
+  add(
     'peers',
     'the other nodes, what came from them and who is avoided',
     async () => (await import('./commands/list.ts')).peers,
