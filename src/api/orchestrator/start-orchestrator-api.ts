@@ -15,11 +15,14 @@ import type { App } from '../app.ts';
 import { EventStreams, usualEventStreams } from '../event-streams.ts';
 import { checkHost, checkOrigin, securityHeaders } from '../guard.ts';
 import { assertGuarded, closeApp, createApp, describe, listen, observe, sendProblem } from '../http-app.ts';
+import { pageRoutes } from '../page.ts';
+import { fleetRoutes } from '../routes/fleet.ts';
 import type { Api } from '../start-api.ts';
 import { compileValidator } from '../validator.ts';
 import { encodeCatalogId } from './catalog-url.ts';
 import { fleetEvents } from './fleet-events.ts';
 import { forbidden, type OrchestratorRouteParts } from './orchestrator-app.ts';
+import { RegistryFleet } from './registry-fleet.ts';
 import { catalogRoutes } from './routes/catalog.ts';
 import { healthRoutes } from './routes/health.ts';
 import { nodeRoutes } from './routes/nodes.ts';
@@ -71,6 +74,8 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
     availability: new AvailabilityStream({ registry: orchestrator.registry }),
   };
   for (const add of [healthRoutes, nodeRoutes, catalogRoutes, placementRoutes, watchRoutes]) add(app, routes);
+  fleetRoutes(app, { fleet: new RegistryFleet({ orchestrator, clock }) });
+  await pageRoutes(app);
   await listen(app, options);
   const { address, port } = app.server.address() as AddressInfo;
   return {

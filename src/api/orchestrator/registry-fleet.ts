@@ -1,0 +1,151 @@
+import { Bitfield } from '../../content/bitfield.ts';
+import type {
+  FleetCellView,
+  FleetModelView,
+  FleetNodesView,
+  FleetNodeView,
+  FleetView,
+  FleetViewer,
+} from '../../flows/fleet-view.ts';
+import type { FleetNode } from '../../orchestrator/fleet-node.ts';
+import type { ModelList } from '../../orchestrator/model-list.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
+import type { Clock } from '../../util/clock.ts';
+import { groupNames } from './named-models.ts';
+
+interface KnownModels {
+  readonly version: number;
+  readonly views: readonly FleetModelView[];
+  /** Ids and names that are on their way. */
+  readonly indices: ReadonlyMap<string, number>;
+  /** Lists stay the same from one heartbeat to the next. */
+  readonly columns: WeakMap<ModelList, string>;
+}
+
+/** The fleet as heartbeats tell of it: no disks, no pieces, but slots and ages. */
+export class RegistryFleet implements FleetViewer {
+  readonly #orchestrator: Orchestrator;
+  readonly #clock: Clock;
+  readonly #era: string;
+  #known: KnownModels | undefined;
+  /** Grows when a model is on its way that no node has yet. */
+  #news = 0;
+
+  constructor(parts: { readonly orchestrator: Orchestrator; readonly clock: Clock }) {
+    this.#orchestrator = parts.orchestrator;
+    this.#clock = parts.clock;
+    this.#era = parts.clock.now().toString(36);
+  }
+
+  revision(): string {
+    return `${this.#era}-${this.#orchestrator.registry.version}-${this.#news}`;
+  }
+
+  fleet(): Promise<FleetView> {
+    const models = this.#models();
+    const nodes = this.#sorted();
+    const views = nodes.map((node) => this.#view(node, models));
+    const installed = nodes.map((node) => (node.online ? columnOf(node.models, models) : ''));
+    const document = { kind: 'orchestrator', models: models.views, nodes: views, installed } as const;
+    return Promise.resolve({ ...document, revision: this.revision() });
+  }
+
+  nodes(): Promise<FleetNodesView> {
+    const models = this.#models();
+    const nodes = this.#sorted().map((node) => this.#view(node, models));
+    return Promise.resolve({ revision: this.revision(), nodes });
+  }
+
+  #sorted(): FleetNode[] {
+    return [...this.#orchestrator.registry.nodes()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #models(): KnownModels {
+    const { registry, catalog } = this.#orchestrator;
+    const { version } = registry;
+    if (this.#known?.version === version && !this.#hasNews(this.#known)) return this.#known;
+    const digests = new Map<string, string>();
+    const sizes = new Map<string, number>();
+    for (const node of registry.nodes()) {
+      if (!node.online) continue;
+      for (const [name, digest] of node.digests) digests.set(name, digest);
+      for (const [name, { bytes_total: bytes }] of node.incoming) sizes.set(name, bytes);
+    }
+    const names = new Set([...registry.index.names(), ...sizes.keys()]);
+    const models = groupNames({
+      names,
+      nodesWith: (name) => registry.index.nodesWith(name)?.size ?? 0,
+      digestOf: (name) => digests.get(name) ?? catalog.find(name)?.digest,
+    });
+    const views = models.map(({ id, aliases, digest }): FleetModelView => {
+      const sizeBytes = catalog.find(id)?.sizeBytes ?? sizes.get(id);
+      return {
+        id,
+        ...(aliases.length === 0 ? {} : { aliases }),
+        ...(digest === undefined ? {} : { digest }),
+        ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      };
+    });
+    const indices = new Map<string, number>();
+    for (const [index, { id, aliases }] of models.entries())
+      for (const name of [id, ...aliases]) indices.set(name, index);
+    this.#known = { version, views, indices, columns: new WeakMap() };
+    return this.#known;
+  }
+
+  #hasNews({ indices }: KnownModels): boolean {
+    for (const node of this.#orchestrator.registry.nodes()) {
+      if (!node.online) continue;
+      for (const name of node.incoming.keys()) {
+        if (indices.has(name)) continue;
+        this.#news += 1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #view(node: FleetNode, models: KnownModels): FleetNodeView {
+    let slotsFree = 0;
+    let slotsTotal = 0;
+    for (const pool of node.pools.values()) {
+      slotsFree += pool.freeSlots;
+      slotsTotal += pool.slotsTotal;
+    }
+    return {
+      id: node.id,
+      status: node.status.toLowerCase() as FleetNodeView['status'],
+      address: node.address,
+      ...(node.lastHeartbeatAtMs === undefined
+        ? {}
+        : { seenMsAgo: Math.max(0, Math.round(this.#clock.monotonic() - node.heardMs)) }),
+      ...(node.pools.size === 0 ? {} : { slotsFree, slotsTotal }),
+      cells: node.online ? cellsOf(node, models) : [],
+    };
+  }
+}
+
+function cellsOf(node: FleetNode, { indices }: KnownModels): FleetCellView[] {
+  const cells: FleetCellView[] = [];
+  for (const { id, bytes_total: bytesTotal, bytes_missing: bytesMissing, eta_ms: etaMs } of node.incoming.values()) {
+    const model = indices.get(id);
+    if (model === undefined) continue;
+    const eta = typeof etaMs === 'number' ? { etaMs: Math.round(etaMs) } : {};
+    cells.push({ model, state: 'fetching', bytesTotal, bytesMissing, ...eta });
+  }
+  return cells;
+}
+
+function columnOf(list: ModelList, { indices, views, columns }: KnownModels): string {
+  const known = columns.get(list);
+  if (known !== undefined) return known;
+  const bits = new Bitfield(views.length);
+  for (const name of list.names) {
+    const index = indices.get(name);
+    // A name that stands for several models is no proof of any of them.
+    if (index !== undefined && views[index]?.id === name) bits.add(index);
+  }
+  const column = Buffer.from(bits.toBytes()).toString('base64');
+  columns.set(list, column);
+  return column;
+}
