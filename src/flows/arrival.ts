@@ -3,7 +3,7 @@ import { RateMeter } from '../transfer/pace.ts';
 /** Long enough to even out how pieces come in, short enough to follow a link that others begin to use. */
 const TAU_MS = 8_000;
 /** What came in less time than this says nothing about what is still to come. */
-const MEASURED_AFTER_MS = 1_500;
+const MEASURED_AFTER_MS = 1_000;
 const STALLED_AFTER_MS = 3_000;
 
 /**

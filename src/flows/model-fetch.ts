@@ -28,7 +28,7 @@ export interface ModelFetchParts extends BlobFetchParts {
   readonly nameOf: (peerId: string) => string | undefined;
 }
 
-const MEASURE_MS = 500;
+const MEASURE_MS = 250;
 
 /** Fetches all files of one model and installs them together. */
 export class ModelFetch {

@@ -14,6 +14,9 @@ export interface PoolManagerOptions {
   readonly poolIds: readonly string[];
 }
 
+/** What the manager tells of a pool; the rest is as it is configured. */
+export type SeenPool = Pick<PoolReport, 'id' | 'ready'> & Partial<PoolReport>;
+
 export interface PoolManagerParts {
   /** Read for each request. */
   readonly token: () => Promise<string | undefined>;
@@ -34,7 +37,7 @@ const MAX_COUNT = 4_294_967_295;
 export class PoolManager extends EventEmitter<{ change: [] }> {
   readonly #options: PoolManagerOptions;
   readonly #parts: PoolManagerParts;
-  #pools: readonly PoolReport[] = [];
+  #pools: readonly SeenPool[] = [];
   #said = '[]';
   #problem: string | undefined;
   #failures = 0;
@@ -46,9 +49,9 @@ export class PoolManager extends EventEmitter<{ change: [] }> {
   }
 
   /** As they were seen last; none is ready while the manager does not answer. */
-  pools(): readonly PoolReport[] {
+  pools(): readonly SeenPool[] {
     if (this.#problem === undefined) return this.#pools;
-    return this.#pools.map((pool) => ({ ...pool, ready: false, slotsFree: 0 }));
+    return this.#pools.map((pool) => ({ ...pool, ready: false }));
   }
 
   get problem(): string | undefined {
@@ -100,7 +103,7 @@ export class PoolManager extends EventEmitter<{ change: [] }> {
     this.emit('change');
   }
 
-  async #read(signal: AbortSignal): Promise<PoolReport[]> {
+  async #read(signal: AbortSignal): Promise<SeenPool[]> {
     const { statusPath, poolIds } = this.#options;
     if (statusPath === undefined && poolIds.length > 0) {
       return Promise.all(
@@ -143,29 +146,33 @@ function documentOf({ status, body }: Answer): Readonly<Record<string, unknown>>
   return document;
 }
 
-/** Liberal: names of fields differ between managers, and what is missing is taken as it does least harm. */
-function parsePool(value: unknown, fallbackId?: string): PoolReport {
+/** Liberal: names of fields differ between managers; one that does not say that it is ready is not. */
+function parsePool(value: unknown, fallbackId?: string): SeenPool {
   const fields = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
   const id = fields['pool_id'] ?? fields['id'] ?? fallbackId;
   if (typeof id !== 'string' || id === '' || id.length > 256) {
     throw new ShoalError('invalid', 'it tells of a pool without an id');
   }
   const engine = fields['engine'];
-  const ready = fields['ready'] === true && fields['live'] !== false;
-  const slotsTotal = count(fields['slots_total'] ?? fields['slots'] ?? 1);
-  const leased = count(fields['active_leases'] ?? 0);
-  const slotsFree = Math.min(slotsTotal, count(fields['slots_free'] ?? Math.max(0, slotsTotal - leased)));
+  const slotsTotal = count(fields['slots_total'] ?? fields['slots']);
+  const leased = count(fields['active_leases']);
+  const slotsFree =
+    count(fields['slots_free']) ??
+    (slotsTotal === undefined || leased === undefined ? undefined : Math.max(0, slotsTotal - leased));
+  const vramFreeBytes = count(fields['vram_free_bytes'], Number.MAX_SAFE_INTEGER);
   return {
     id,
+    ready: fields['ready'] === true && fields['live'] !== false,
     ...(typeof engine === 'string' && engine !== '' ? { engine } : {}),
-    ready,
-    draining: fields['draining'] === true,
-    slotsFree: ready ? slotsFree : 0,
-    slotsTotal,
-    vramFreeBytes: Math.min(Number.MAX_SAFE_INTEGER, count(fields['vram_free_bytes'] ?? 0, Number.MAX_SAFE_INTEGER)),
+    ...(fields['draining'] === true ? { draining: true } : {}),
+    ...(slotsTotal === undefined ? {} : { slotsTotal }),
+    ...(slotsFree === undefined ? {} : { slotsFree }),
+    ...(vramFreeBytes === undefined ? {} : { vramFreeBytes }),
   };
 }
 
-function count(value: unknown, max = MAX_COUNT): number {
-  return typeof value === 'number' && Number.isFinite(value) ? Math.max(0, Math.min(max, Math.floor(value))) : 0;
+/** Undefined for what is no count. */
+function count(value: unknown, max = MAX_COUNT): number | undefined {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+  return Math.max(0, Math.min(max, Math.floor(value)));
 }

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { PoolReport } from './heartbeat-documents.ts';
-import type { PoolManager } from './pool-manager.ts';
+import type { PoolManager, SeenPool } from './pool-manager.ts';
 
 export interface PoolSetting {
   readonly id: string;
@@ -35,14 +35,16 @@ export class NodePools extends EventEmitter<{ change: [] }> {
 
   list(): readonly PoolReport[] {
     const { name, pools } = this.#options;
-    const configured = pools.map((pool) => reportOf(pool, { ready: this.#manager === undefined }));
-    const alone = reportOf({ id: name, slots: 1, vramBytes: 0 }, { ready: this.#manager === undefined });
-    if (this.#manager === undefined) return configured.length === 0 ? [alone] : configured;
-    const seen = new Map(this.#manager.pools().map((pool) => [pool.id, pool]));
-    const known = configured.map((pool) => ({ ...pool, ...seen.get(pool.id) }));
-    const ids = new Set(known.map(({ id }) => id));
-    const all = [...known, ...[...seen.values()].filter(({ id }) => !ids.has(id))];
-    return all.length === 0 ? [alone] : all;
+    const seen = new Map((this.#manager?.pools() ?? []).map((pool) => [pool.id, pool]));
+    const ids = new Set([...pools.map(({ id }) => id), ...seen.keys()]);
+    if (ids.size === 0) ids.add(name);
+    return [...ids].map((id) => {
+      const setting = pools.find((pool) => pool.id === id) ?? { id, slots: 1, vramBytes: 0 };
+      return reportOf(
+        setting,
+        this.#manager === undefined ? { id, ready: true } : (seen.get(id) ?? { id, ready: false }),
+      );
+    });
   }
 
   has(id: string): boolean {
@@ -50,15 +52,15 @@ export class NodePools extends EventEmitter<{ change: [] }> {
   }
 }
 
-function reportOf({ id, engine, slots, vramBytes }: PoolSetting, { ready }: { ready: boolean }): PoolReport {
+function reportOf({ engine, slots, vramBytes }: PoolSetting, seen: SeenPool): PoolReport {
+  const slotsTotal = seen.slotsTotal ?? slots;
   return {
-    id,
     ...(engine === undefined ? {} : { engine }),
-    ready,
     draining: false,
-    // Who has no manager is not counted: the orchestrator keeps count of what it places.
-    slotsFree: ready ? slots : 0,
-    slotsTotal: slots,
     vramFreeBytes: vramBytes,
+    ...seen,
+    slotsTotal,
+    // Who has no manager does not count what runs: the orchestrator keeps count of what it places.
+    slotsFree: seen.ready ? Math.min(slotsTotal, seen.slotsFree ?? slotsTotal) : 0,
   };
 }
