@@ -78,7 +78,7 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
       lease.pool.taskMs = smoothed(lease.pool.taskMs, tookMs);
       this.#usualTaskMs = smoothed(this.#usualTaskMs, tookMs);
     }
-    this.#end(lease);
+    this.#end(lease, 'released');
     return true;
   }
 
@@ -92,7 +92,7 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
     const now = this.#clock.monotonic();
     while ((this.#byEnd[0]?.endsMs ?? Infinity) <= now) {
       const lease = this.#byEnd.shift();
-      if (lease !== undefined) this.#end(lease);
+      if (lease !== undefined) this.#end(lease, 'run out');
     }
   }
 
@@ -109,11 +109,12 @@ export class LeaseBook extends EventEmitter<{ freed: [FleetPool] }> {
     return this.#usualTaskMs ?? USUAL_TASK_MS;
   }
 
-  #end(lease: Lease): void {
+  #end(lease: Lease, how: 'released' | 'run out'): void {
     this.#leases.delete(lease.id);
     const ofPool = this.#byPool.get(lease.pool);
     if (ofPool?.delete(lease) === true && ofPool.size === 0) this.#byPool.delete(lease.pool);
-    lease.pool.slots.end(lease.id);
+    if (how === 'released') lease.pool.slots.release(lease.id);
+    else lease.pool.slots.runOut(lease.id);
     this.emit('freed', lease.pool);
   }
 

@@ -11,16 +11,19 @@ export class SlotCount {
   readonly #shown = new Map<string, boolean>();
   #shownCount = 0;
   #busy: number | undefined;
+  /** Heartbeats name their leases: nothing needs to be concluded. */
+  #isNamed = false;
   /**
    * Leases that have ended without being seen: their work may have begun just before, and the slot that becomes busy is
-   * theirs. They are remembered for two heartbeats, because one may have been under way when they ended.
+   * theirs. They are remembered for two heartbeats, because one may have been under way when they ended; those that ran
+   * out go on counting for as long.
    */
-  #endedLately = 0;
-  #endedBefore = 0;
+  #endedLately: Ended = { count: 0, counting: 0 };
+  #endedBefore: Ended = { count: 0, counting: 0 };
 
   /** Slots to take off from what the pool reports as free. */
   get promised(): number {
-    return this.#shown.size - this.#shownCount;
+    return this.#shown.size - this.#shownCount + this.#endedLately.counting + this.#endedBefore.counting;
   }
 
   get leases(): number {
@@ -31,8 +34,17 @@ export class SlotCount {
     this.#shown.set(lease, false);
   }
 
-  /** Released or run out. */
-  end(lease: string): void {
+  /** Its work has ended, or will not begin. */
+  release(lease: string): void {
+    this.#end(lease, { counting: 0 });
+  }
+
+  /** Its time is over; its work may have begun a moment ago. */
+  runOut(lease: string): void {
+    this.#end(lease, { counting: 1 });
+  }
+
+  #end(lease: string, { counting }: { counting: number }): void {
     const wasShown = this.#shown.get(lease);
     if (wasShown === undefined) return;
     this.#shown.delete(lease);
@@ -40,6 +52,9 @@ export class SlotCount {
       this.#shownCount -= 1;
       return;
     }
+    this.#endedLately.count += 1;
+    this.#endedLately.counting += counting;
+    if (this.#isNamed) return;
     for (const [other, shown] of this.#shown) {
       if (!shown) continue;
       // Perhaps this one's work was taken for the other's: then the other has not begun.
@@ -47,17 +62,17 @@ export class SlotCount {
       this.#shownCount -= 1;
       return;
     }
-    this.#endedLately += 1;
   }
 
   /** A heartbeat: so many slots are busy; `named` are the leases that it counts, if it says so. */
   observe(busy: number, named: readonly string[] | undefined): void {
     const newlyBusy = Math.max(0, busy - (this.#busy ?? busy));
     this.#busy = busy;
+    this.#isNamed = named !== undefined;
     if (named === undefined) this.#conclude(newlyBusy);
     else for (const lease of named) if (this.#shown.get(lease) === false) this.#show(lease);
     this.#endedBefore = this.#endedLately;
-    this.#endedLately = 0;
+    this.#endedLately = { count: 0, counting: 0 };
   }
 
   /** The node has started anew: the next heartbeat says nothing about what has changed. */
@@ -67,11 +82,13 @@ export class SlotCount {
 
   #conclude(newlyBusy: number): void {
     let left = newlyBusy;
-    const before = Math.min(left, this.#endedBefore);
-    left -= before;
-    const lately = Math.min(left, this.#endedLately);
-    left -= lately;
-    this.#endedLately -= lately;
+    for (const ended of [this.#endedBefore, this.#endedLately]) {
+      const taken = Math.min(left, ended.count);
+      left -= taken;
+      ended.count -= taken;
+      // Released leases count no longer, so that those which ran out are the last to be taken for seen.
+      ended.counting = Math.min(ended.counting, ended.count);
+    }
     for (const [lease, shown] of this.#shown) {
       if (left === 0) return;
       if (shown) continue;
@@ -84,4 +101,10 @@ export class SlotCount {
     this.#shown.set(lease, true);
     this.#shownCount += 1;
   }
+}
+
+interface Ended {
+  count: number;
+  /** Those of them that ran out. */
+  counting: number;
 }

@@ -38,7 +38,7 @@ test('one slot that becomes free goes to one of those who wait for a lease, the 
   assert.equal((await Promise.all(waiting))[1], undefined, 'the time of the second is over');
 });
 
-test('a lease that runs out frees its slot for those who wait', async () => {
+test('a lease that runs out frees its slot for those who wait, once heartbeats show that nobody has taken it', async () => {
   const fleet = await TestFleet.open();
   await fleet.join('n');
   fleet.orchestrator.lease('n', 'pool-0', 3_000);
@@ -46,6 +46,9 @@ test('a lease that runs out frees its slot for those who wait', async () => {
   const loop = fleet.orchestrator.run(ending.signal).catch(() => undefined);
   const waiting = fleet.place({ maxWaitMs: 10_000 });
   await fleet.clock.advance(3_100);
+  assert.equal(fleet.orchestrator.queue.size, 1);
+  fleet.beat('n');
+  fleet.beat('n');
   assert.notEqual(await waiting, undefined);
   ending.abort();
   await loop;
