@@ -78,7 +78,9 @@ export async function startParts(
     ),
   );
   const privateKey = await loadOrCreateIdentity(join(dataDir, 'identity.key'));
-  const lane = config.lane === 'off' ? {} : { lane: await generateCertificate(privateKey) };
+  const plain = !config.laneEncryption;
+  const lane = config.lane === 'off' ? {} : { lane: { ...(await generateCertificate(privateKey)), plain } };
+  if (plain) log.warn({}, 'lanes to nodes that allow it are not encrypted: only for a network that is trusted');
   const plane = lifecycle.own(
     'data plane',
     new DataPlane({ workers: workers.data, blake3: blake3.kind, ...lane }, { log }),

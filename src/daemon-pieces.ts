@@ -7,6 +7,7 @@ import { RateLimiter } from './transfer/bandwidth.ts';
 import type { DataPlane } from './transfer/data-plane.ts';
 import { LaneBook } from './transfer/lane/lane-book.ts';
 import { LaneServer } from './transfer/lane/lane-server.ts';
+import { LaneTickets, TICKET_PROTOCOL } from './transfer/lane/lane-tickets.ts';
 import { PieceServer } from './transfer/piece-server.ts';
 import { PieceStreams } from './transfer/piece-streams.ts';
 import { PIECE_PROTOCOL } from './transfer/piece-wire.ts';
@@ -61,7 +62,9 @@ export async function startPieces(config: DaemonConfig, ground: PiecesGround): P
   let laneServer: LaneServer | undefined;
   if (config.lane !== 'off') {
     const isMember = (peerId: string): boolean => swarm.isMember(peerId);
-    laneServer = lifecycle.own('lane', await LaneServer.start({ address: config.lane }, { ...serving, isMember }));
+    const tickets = config.laneEncryption ? {} : { tickets: await serveTickets(swarm, clock) };
+    const parts = { ...serving, ...tickets, isMember };
+    laneServer = lifecycle.own('lane', await LaneServer.start({ address: config.lane }, parts));
     swarm.gossip.setMeta({ lane: formatHostPort(laneServer.address) });
   }
   await swarm.haveMaps.serve((sha256) => holdings.haveMap(sha256));
@@ -81,4 +84,13 @@ export async function startPieces(config: DaemonConfig, ground: PiecesGround): P
     log,
   });
   return { ledger, streams, lanes, laneServer };
+}
+
+/** For lanes without encryption: who opens one is proved by libp2p. */
+async function serveTickets(swarm: Swarm, clock: Clock): Promise<LaneTickets> {
+  const openStream: Swarm['openStream'] = (peerId, protocol, until) => swarm.openStream(peerId, protocol, until);
+  const tickets = new LaneTickets({ openStream, clock });
+  const limits = { maxInboundStreams: STREAMS_PER_PEER };
+  await swarm.handle(TICKET_PROTOCOL, (stream, peerId, until) => tickets.give(stream, peerId, until), limits);
+  return tickets;
 }

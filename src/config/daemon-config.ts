@@ -11,6 +11,8 @@ export interface DaemonConfig {
   readonly listen: HostPort;
   /** `off`: pieces travel over libp2p only. */
   readonly lane: HostPort | 'off';
+  /** Off only where the network is trusted; pieces are verified all the same. */
+  readonly laneEncryption: boolean;
   /** May not exist yet. */
   readonly fleetKeyFile: string;
   /** Multiaddrs, checked for their form only. */

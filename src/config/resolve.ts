@@ -29,6 +29,7 @@ export async function resolveDaemonConfig(flags: DaemonFlags, environment: Envir
     api,
     listen: given.one('listen', anywhere) ?? { host: '0.0.0.0', port: 7421 },
     lane: given.one('lane', (text) => (text === 'off' ? text : anywhere(text))) ?? { host: '0.0.0.0', port: 7422 },
+    laneEncryption: given.one('lane-encryption', (text) => values.parseChoice(text, ['on', 'off'] as const)) !== 'off',
     fleetKeyFile: given.one('fleet-key', values.parsePath) ?? join(dataDir, 'fleet.key'),
     bootstrap: given.many('bootstrap', values.parseMultiaddr),
     mdns: given.switch('mdns') ?? true,

@@ -47,6 +47,13 @@ export const settings = [
     defaultText: '0.0.0.0:7422',
   },
   {
+    key: 'lane-encryption',
+    shape: 'one',
+    placeholder: 'on|off',
+    help: 'off: no TLS between nodes that both say so; for a network that is trusted',
+    defaultText: 'on',
+  },
+  {
     key: 'fleet-key',
     shape: 'one',
     placeholder: 'FILE',

@@ -71,6 +71,8 @@ export interface CopyResult {
 export interface LaneCredentials {
   readonly cert: string;
   readonly key: string;
+  /** Lanes to and from nodes that allow it as well are not encrypted. */
+  readonly plain?: boolean;
 }
 
 /** A node whose lane may be reached at one of these, tried in order. */
@@ -96,6 +98,10 @@ export interface Questions {
     question: { readonly certificate: Uint8Array; readonly expected: string | undefined };
     answer: { readonly peerId: string };
   };
+  /** A ticket of the peer for a lane that is not encrypted. Fails when it gives none. */
+  readonly 'lane-ticket': { question: { readonly peerId: string }; answer: { readonly ticket: Uint8Array } };
+  /** Whom a ticket of ours was given to. Fails with `unauthorized`. */
+  readonly 'ticket-owner': { question: { readonly ticket: Uint8Array }; answer: { readonly peerId: string } };
   /** Where a piece is, and the permission to send it. Fails with `not-found`, `source-busy`, `unauthorized`. */
   readonly 'upload-turn': {
     question: { readonly peerId: string; readonly sha256: string; readonly index: number };

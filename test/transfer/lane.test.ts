@@ -9,11 +9,13 @@ import { RateLimiter } from '../../src/transfer/bandwidth.ts';
 import { DataPlane } from '../../src/transfer/data-plane.ts';
 import { LaneServer } from '../../src/transfer/lane/lane-server.ts';
 import { openLaneSource } from '../../src/transfer/lane/lane-source.ts';
+import { LaneTickets } from '../../src/transfer/lane/lane-tickets.ts';
 import { type Availability, everything, type PieceSource } from '../../src/transfer/piece-source.ts';
 import { encodeRequest } from '../../src/transfer/piece-wire.ts';
 import type { ServedBlob } from '../../src/transfer/serving.ts';
 import { UploadLedger } from '../../src/transfer/upload-ledger.ts';
 import { LANE_CIPHER, LANE_PROTOCOL } from '../../src/transfer/worker/lane/lane-tls.ts';
+import { plainHello } from '../../src/transfer/worker/lane/plain-lane.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { codeOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
@@ -25,6 +27,32 @@ import { cheat, type Trick } from './support/hostile-server.ts';
 import { asCheatLine, type LaneIdentity, listenForLanes, makeLaneIdentity } from './support/lane-end.ts';
 
 const never = new AbortController().signal;
+
+interface LaneBenchOptions {
+  readonly workers?: number;
+  /** Lanes without encryption, where both ends say so. */
+  readonly plain?: boolean;
+}
+
+/** Asks the giver without a network between. */
+class DirectTickets extends LaneTickets {
+  readonly #bench: LaneBench;
+  readonly #peerId: string;
+
+  constructor(bench: LaneBench, peerId: string) {
+    super({ openStream: () => Promise.reject(new Error('not here')), clock: systemClock });
+    this.#bench = bench;
+    this.#peerId = peerId;
+  }
+
+  override ask(): Promise<Uint8Array> {
+    return Promise.resolve(this.#bench.tickets.issue(this.#peerId));
+  }
+
+  override redeem(ticket: Uint8Array): string {
+    return this.#bench.tickets.redeem(ticket);
+  }
+}
 
 /** One end of a lane, with workers of its own. */
 class LaneNode implements AsyncDisposable {
@@ -40,9 +68,10 @@ class LaneNode implements AsyncDisposable {
     this.ledger = parts.ledger;
   }
 
-  static async start(bench: LaneBench, workers = 1): Promise<LaneNode> {
+  static async start(bench: LaneBench, options: LaneBenchOptions): Promise<LaneNode> {
+    const { workers = 1, plain = false } = options;
     const identity = await makeLaneIdentity();
-    const plane = new DataPlane({ workers, lane: identity.credentials }, { log: silentLog });
+    const plane = new DataPlane({ workers, lane: { ...identity.credentials, plain } }, { log: silentLog });
     const ledger = new UploadLedger({ metrics: new Metrics() });
     const server = await LaneServer.start(
       { address: { host: '127.0.0.1', port: 0 } },
@@ -54,6 +83,7 @@ class LaneNode implements AsyncDisposable {
         locate: (sha256) => (sha256 === bench.blob.sha256 ? bench.served : undefined),
         onChanged: ({ path }) => bench.changed.push(path),
         isMember: (peerId) => bench.members.has(peerId),
+        ...(plain ? { tickets: new DirectTickets(bench, identity.peerId) } : {}),
       },
     );
     bench.members.add(identity.peerId);
@@ -73,12 +103,13 @@ class LaneBench implements AsyncDisposable {
   readonly members = new Set<string>();
   readonly changed: string[] = [];
   readonly limiter = new RateLimiter({ bytesPerSecond: Infinity }, { clock: systemClock });
+  readonly tickets = new LaneTickets({ openStream: () => Promise.reject(new Error('not here')), clock: systemClock });
   served: ServedBlob | undefined;
   trick: Trick | undefined;
   giver!: LaneNode;
   taker!: LaneNode;
   #cheatPort = 0;
-  readonly #cheated: TLSSocket[] = [];
+  readonly #cheated: Socket[] = [];
   readonly #stack: AsyncDisposableStack;
 
   private constructor(parts: { blob: TestBlob; dir: string }, stack: AsyncDisposableStack) {
@@ -87,17 +118,17 @@ class LaneBench implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async make(options: { seed: string; sizeBytes?: number; workers?: number }): Promise<LaneBench> {
+  static async make(options: { seed: string; sizeBytes?: number } & LaneBenchOptions): Promise<LaneBench> {
     const stack = new AsyncDisposableStack();
     const folder = stack.use(await TestFolder.make());
     const blob = await TestBlob.make(options);
     const dir = await folder.folder('partial');
-    return await LaneBench.around({ blob, folder, dir }, { workers: options.workers ?? 1 }, stack);
+    return await LaneBench.around({ blob, folder, dir }, options, stack);
   }
 
   static async around(
     parts: { blob: TestBlob; folder: TestFolder; dir: string },
-    options: { workers: number },
+    options: LaneBenchOptions,
     stack = new AsyncDisposableStack(),
   ): Promise<LaneBench> {
     const { blob, folder, dir } = parts;
@@ -105,9 +136,9 @@ class LaneBench implements AsyncDisposable {
     const path = join(folder.path, 'served.bin');
     await writeFile(path, blob.bytes);
     bench.served = { kind: 'file', path, stamp: stampOf(await stat(path, { bigint: true })) };
-    bench.giver = stack.use(await LaneNode.start(bench, options.workers));
-    bench.taker = stack.use(await LaneNode.start(bench, options.workers));
-    const { port, server } = await listenForLanes(bench.giver.identity, (socket) => {
+    bench.giver = stack.use(await LaneNode.start(bench, options));
+    bench.taker = stack.use(await LaneNode.start(bench, options));
+    const { port, server } = await listenForLanes(bench.giver.identity, { plain: options.plain === true }, (socket) => {
       bench.#cheated.push(socket);
       if (bench.trick !== undefined) cheat(asCheatLine(socket), blob, bench.trick);
     });
@@ -144,6 +175,22 @@ class LaneBench implements AsyncDisposable {
     return socket;
   }
 
+  /** What the giver's lane answers to raw bytes, without the 12 bytes of its record. */
+  async speak(bytes: Uint8Array, wanted: number): Promise<Uint8Array> {
+    const { port } = this.giver.server.address;
+    const socket = connectRaw({ host: '127.0.0.1', port });
+    socket.on('error', () => undefined);
+    socket.write(bytes);
+    const parts: Buffer[] = [];
+    let received = 0;
+    for await (const part of socket as AsyncIterable<Buffer>) {
+      parts.push(part);
+      received += part.length;
+      if (received >= wanted + 12) break;
+    }
+    return Uint8Array.from(Buffer.concat(parts).subarray(12));
+  }
+
   heal(): void {
     this.trick = undefined;
     for (const socket of this.#cheated.splice(0)) socket.destroy();
@@ -154,9 +201,14 @@ class LaneBench implements AsyncDisposable {
   }
 }
 
-for (const workers of [1, 2]) {
+const KINDS = [
+  { name: 'lane', options: { workers: 1 } },
+  { name: 'lane with two workers', options: { workers: 2 } },
+  { name: 'lane without encryption', options: { workers: 1, plain: true } },
+];
+for (const { name, options } of KINDS) {
   testPieceSource({
-    name: `lane with ${workers} worker${workers === 1 ? '' : 's'}`,
+    name,
     codes: {
       corrupt: ['piece-corrupt'],
       short: ['source-gone'],
@@ -164,7 +216,7 @@ for (const workers of [1, 2]) {
       gone: ['source-gone'],
     },
     async make(parts) {
-      const bench = await LaneBench.around(parts, { workers });
+      const bench = await LaneBench.around(parts, options);
       const tricks = { corrupt: 'corrupt', short: 'short', long: 'long', stall: 'half', gone: 'resets' } as const;
       return {
         open: () => Promise.resolve(bench.open()),
@@ -375,6 +427,44 @@ test('lane: a thousand half-open connections are turned away at the door, and a 
   const source = bench.open();
   await bench.fetchAll(source);
   await source.close();
+});
+
+test('lane: without encryption a ticket opens it, once, and nothing else does', async () => {
+  await using bench = await LaneBench.make({ seed: 'ticket', plain: true });
+  const member = bench.taker.identity.peerId;
+  const request = encodeRequest({ kind: 'get', id: 1, sha256: bench.blob.sha256, index: 0 });
+  const ticket = bench.tickets.issue(member);
+  assert.deepEqual(
+    await bench.speak(Buffer.concat([plainHello(ticket), request]), 256 * 1024),
+    bench.blob.bytes.subarray(0, 256 * 1024),
+  );
+  const stranger = bench.tickets.issue('12D3KooWNobody');
+  for (const hello of [
+    plainHello(ticket),
+    plainHello(Buffer.alloc(32)),
+    plainHello(stranger),
+    Buffer.from('SHLX'.padEnd(36)),
+  ]) {
+    assert.equal((await bench.speak(Buffer.concat([hello, request]), 1)).length, 0);
+  }
+  // The encrypted way in stays open beside it.
+  const source = bench.open();
+  await bench.fetchAll(source);
+  await source.close();
+});
+
+test('lane: a node that wants encryption gets it from one that would do without', async () => {
+  await using plain = await LaneBench.make({ seed: 'mixed', plain: true });
+  const encrypted = await makeLaneIdentity();
+  plain.members.add(encrypted.peerId);
+  const socket = plain.dial(encrypted);
+  socket.on('secureConnect', () =>
+    socket.write(encodeRequest({ kind: 'get', id: 1, sha256: plain.blob.sha256, index: 0 })),
+  );
+  let received = 0;
+  socket.on('data', (bytes: Uint8Array) => (received += bytes.length));
+  await eventually('the piece comes', () => received > 256 * 1024);
+  socket.destroy();
 });
 
 test('lane: a port that is taken is a clear error', async () => {

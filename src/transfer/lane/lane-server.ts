@@ -6,6 +6,7 @@ import type { AnswerTo, Question, TaskFact } from '../data-orders.ts';
 import { locatePiece, type ServedPiece, type ServingParts } from '../serving.ts';
 import type { UploadLedger } from '../upload-ledger.ts';
 import type { Task, WorkerThread } from '../worker-thread.ts';
+import type { LaneTickets } from './lane-tickets.ts';
 
 /** After a worker has crashed. */
 const LISTEN_AGAIN_MS = 1000;
@@ -17,6 +18,8 @@ export interface LaneServerParts extends ServingParts {
   readonly ledger: UploadLedger;
   /** A member of the fleet, by what is known now. */
   readonly isMember: (peerId: string) => boolean;
+  /** Where lanes may go without encryption. */
+  readonly tickets?: LaneTickets;
 }
 
 interface Turn {
@@ -147,6 +150,10 @@ export class LaneServer implements AsyncDisposable {
     switch (question.kind) {
       case 'lane-peer':
         return await this.#peerOf(question.certificate, question.expected);
+      case 'lane-ticket':
+        return { ticket: await this.#tickets().ask(question.peerId, new AbortController().signal) };
+      case 'ticket-owner':
+        return this.#member(this.#tickets().redeem(question.ticket));
       case 'upload-turn':
         return await this.#turn(question, thread);
       case 'upload-bytes':
@@ -165,8 +172,18 @@ export class LaneServer implements AsyncDisposable {
     if (expected !== undefined && peerId !== expected) {
       throw new ShoalError('unauthorized', `another node answers there: ${peerId}`);
     }
+    return this.#member(peerId);
+  }
+
+  #member(peerId: string): { readonly peerId: string } {
     if (!this.#parts.isMember(peerId)) throw new ShoalError('unauthorized', `${peerId} is not of this fleet`);
     return { peerId };
+  }
+
+  #tickets(): LaneTickets {
+    const { tickets } = this.#parts;
+    if (tickets === undefined) throw new ShoalError('not-found', 'lanes are encrypted here');
+    return tickets;
   }
 
   async #turn(

@@ -1,9 +1,11 @@
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer as createPlainServer, type Server, type Socket } from 'node:net';
+import { createServer } from 'node:tls';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { generateCertificate } from '@libp2p/tls/utils';
 import type { LaneCredentials } from '../../../src/transfer/data-orders.ts';
 import { LANE_CIPHER, LANE_PROTOCOL } from '../../../src/transfer/worker/lane/lane-tls.ts';
+import { readTicket } from '../../../src/transfer/worker/lane/plain-lane.ts';
 import type { CheatLine } from './hostile-server.ts';
 
 export interface LaneIdentity {
@@ -16,21 +18,26 @@ export async function makeLaneIdentity(): Promise<LaneIdentity> {
   return { peerId: peerIdFromPrivateKey(privateKey).toString(), credentials: await generateCertificate(privateKey) };
 }
 
-/** A TLS server with a member's certificate that does with each lane what the test says. */
+/** A server with a member's certificate, or for lanes without encryption, that does with each lane what the test says. */
 export async function listenForLanes(
   identity: LaneIdentity,
-  onLane: (socket: TLSSocket) => void,
+  options: { readonly plain: boolean },
+  onLane: (socket: Socket) => void,
 ): Promise<{ readonly port: number; readonly server: Server }> {
-  const options = { ...identity.credentials, ...LANE_CIPHER, ALPNProtocols: [LANE_PROTOCOL] };
-  const server = createServer({ ...options, requestCert: true, rejectUnauthorized: false }, (socket) => {
+  const secure = { ...identity.credentials, ...LANE_CIPHER, ALPNProtocols: [LANE_PROTOCOL] };
+  const accept = (socket: Socket): void => {
     socket.on('error', () => undefined);
-    onLane(socket);
-  });
+    if (options.plain) void readTicket(socket).then(() => onLane(socket));
+    else onLane(socket);
+  };
+  const server = options.plain
+    ? createPlainServer(accept)
+    : createServer({ ...secure, requestCert: true, rejectUnauthorized: false }, accept);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { port: (server.address() as { port: number }).port, server };
 }
 
-export function asCheatLine(socket: TLSSocket): CheatLine {
+export function asCheatLine(socket: Socket): CheatLine {
   return {
     get writeStatus() {
       return socket.writable ? 'writable' : 'closed';

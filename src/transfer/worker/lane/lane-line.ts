@@ -1,23 +1,15 @@
-import { connect, type TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { withDeadline } from '../../../util/deadline.ts';
 import { messageOf, ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
-import type { LaneCredentials, LanePeer } from '../../data-orders.ts';
+import type { LanePeer } from '../../data-orders.ts';
 import { gone, PieceAsker, type PieceReceiver } from '../../piece-asker.ts';
-import type { Questions } from '../questions.ts';
-import { certificateOf, LANE_CIPHER, LANE_PROTOCOL } from './lane-tls.ts';
+import { type ConnectLaneParts, connectLane } from './connect-lane.ts';
 
 /** For an address whose packets are dropped: who waits falls back to the libp2p stream. */
 const CONNECT_MS = 1500;
-/** What one read of the socket may bring; TLS hands on records of 16 KiB. */
-const RECEIVE_BYTES = 64 * 1024;
 /** Bytes are hashed and written in steps of this size: fewer are more system calls, more leave the processor's cache. */
 const GATHER_BYTES = 256 * 1024;
-
-export interface LaneLineParts {
-  readonly credentials: LaneCredentials;
-  readonly questions: Questions;
-}
 
 /**
  * The asking end of one lane. Bytes come into one static buffer for each line, so receiving makes no garbage, and are
@@ -27,7 +19,7 @@ export class LaneLine {
   readonly #asker: PieceAsker;
   readonly #gathered = new Uint8Array(GATHER_BYTES);
 
-  private constructor(socket: TLSSocket, onClose: () => void) {
+  private constructor(socket: Socket, onClose: () => void) {
     this.#asker = new PieceAsker({
       send: (request) => socket.write(request),
       onEnd: () => {
@@ -44,7 +36,7 @@ export class LaneLine {
   static async open(
     peer: LanePeer,
     onClose: (line: LaneLine) => void,
-    parts: LaneLineParts,
+    parts: ConnectLaneParts,
     signal: AbortSignal,
   ): Promise<LaneLine> {
     let failure: unknown = new ShoalError('source-gone', 'the peer has no lane');
@@ -61,7 +53,7 @@ export class LaneLine {
   }
 
   /** @internal For `openTo`. */
-  static over(socket: TLSSocket, onClose: (line: LaneLine) => void): LaneLine {
+  static over(socket: Socket, onClose: (line: LaneLine) => void): LaneLine {
     const line: LaneLine = new LaneLine(socket, () => onClose(line));
     return line;
   }
@@ -105,50 +97,19 @@ export class LaneLine {
 }
 
 async function openTo(
-  { host, port }: HostPort,
+  address: HostPort,
   peerId: string,
   onClose: (line: LaneLine) => void,
-  { credentials, questions }: LaneLineParts,
+  parts: ConnectLaneParts,
   signal: AbortSignal,
 ): Promise<LaneLine> {
-  const early = (): void => void socket.destroy(new ShoalError('source-lied', 'the peer speaks before it is asked'));
-  let take: (bytes: Uint8Array) => void = early;
-  const receive = new Uint8Array(RECEIVE_BYTES);
-  // Typed for `net.connect` only; TLS sockets take it as well.
-  const onread = {
-    buffer: receive,
-    callback: (length: number): boolean => {
-      take(receive.subarray(0, length));
-      return true;
-    },
-  };
-  const { cert, key } = credentials;
-  const options = { host, port, cert, key, ...LANE_CIPHER, ALPNProtocols: [LANE_PROTOCOL], onread, noDelay: true };
-  // Whom the certificate belongs to is asked below: it is self-signed, and carries a peer id.
-  const socket = connect({ ...options, rejectUnauthorized: false });
-  const onAbort = (): void => void socket.destroy(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('secureConnect', resolve);
-      socket.once('error', reject);
-      socket.once('close', () => reject(new ShoalError('source-gone', 'the lane was closed before it was open')));
-    });
-    await questions.ask<'lane-peer'>({ kind: 'lane-peer', certificate: certificateOf(socket), expected: peerId });
-    signal.throwIfAborted();
-    if (socket.destroyed) throw new ShoalError('source-gone', 'the lane was closed before it was open');
-  } catch (error) {
-    socket.on('error', () => undefined);
-    socket.destroy();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-  const opened = LaneLine.over(socket, onClose);
-  take = (bytes) => opened.take(bytes);
-  socket.on('error', (error) => opened.end(error));
-  socket.on('close', () => opened.end(gone(undefined)));
+  const opened = await connectLane(address, peerId, parts, signal);
+  const { socket } = opened;
+  const line = LaneLine.over(socket, onClose);
+  opened.receive((bytes) => line.take(bytes));
+  socket.on('error', (error) => line.end(error));
+  socket.on('close', () => line.end(gone(undefined)));
   // A server that ends its side has nothing more to give.
-  socket.on('end', () => opened.end(gone(undefined)));
-  return opened;
+  socket.on('end', () => line.end(gone(undefined)));
+  return line;
 }

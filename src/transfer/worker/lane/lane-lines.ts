@@ -1,19 +1,20 @@
 import { ShoalError } from '../../../util/errors.ts';
 import type { LanePeer } from '../../data-orders.ts';
-import { LaneLine, type LaneLineParts } from './lane-line.ts';
+import type { ConnectLaneParts } from './connect-lane.ts';
+import { LaneLine } from './lane-line.ts';
 
 /** A lane that nobody uses stays open for the next blob. */
 const IDLE_MS = 20_000;
 
 /** One lane from this worker to each peer, shared by all blobs that are fetched from it. */
 export class LaneLines {
-  readonly #parts: LaneLineParts;
+  readonly #parts: ConnectLaneParts;
   readonly #lines = new Map<string, LaneLine>();
   readonly #opening = new Map<string, Promise<LaneLine>>();
   readonly #usedMs = new Map<string, number>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(parts: LaneLineParts) {
+  constructor(parts: ConnectLaneParts) {
     this.#parts = parts;
   }
 

@@ -8,6 +8,7 @@ import type { Questions } from '../questions.ts';
 import type { TaskContext } from '../task.ts';
 import { addressOf, certificateOf, LANE_PROTOCOL, laneContext } from './lane-tls.ts';
 import { LaneUpload } from './lane-upload.ts';
+import { readTicket } from './plain-lane.ts';
 
 /** From the first packet to a proved member. */
 const HANDSHAKE_MS = 5_000;
@@ -91,6 +92,35 @@ export class LaneListener {
 
   async #admit(raw: Socket): Promise<void> {
     const from = addressOf(raw);
+    const timer = setTimeout(() => raw.destroy(), HANDSHAKE_MS);
+    try {
+      const { socket, peerId } = await this.#handshake(raw);
+      if ((this.#lanes.get(peerId) ?? 0) >= MAX_LANES_PER_PEER) throw new ShoalError('source-busy', 'too many lanes');
+      void this.#serve(socket, peerId);
+    } catch (error) {
+      raw.destroy();
+      this.#refuse(from, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Who it is, proved. */
+  async #handshake(raw: Socket): Promise<{ readonly socket: Socket; readonly peerId: string }> {
+    const { questions, credentials } = this.#parts;
+    const ticket = credentials.plain === true ? await readTicket(raw) : undefined;
+    if (ticket !== undefined) {
+      const { peerId } = await questions.ask<'ticket-owner'>({ kind: 'ticket-owner', ticket });
+      return { socket: raw, peerId };
+    }
+    const socket = await this.#secured(raw);
+    const certificate = certificateOf(socket);
+    const { peerId } = await questions.ask<'lane-peer'>({ kind: 'lane-peer', certificate, expected: undefined });
+    if (socket.destroyed) throw new ShoalError('source-gone', 'closed in the handshake');
+    return { socket, peerId };
+  }
+
+  async #secured(raw: Socket): Promise<TLSSocket> {
     const socket = new TLSSocket(raw, {
       isServer: true,
       secureContext: this.#secure,
@@ -99,38 +129,16 @@ export class LaneListener {
       rejectUnauthorized: false,
       ALPNProtocols: [LANE_PROTOCOL],
     });
-    const timer = setTimeout(() => {
-      raw.destroy();
-      socket.destroy(new ShoalError('source-stalled', 'no handshake in time'));
-    }, HANDSHAKE_MS);
-    try {
-      const peerId = await this.#handshake(socket);
-      if ((this.#lanes.get(peerId) ?? 0) >= MAX_LANES_PER_PEER) throw new ShoalError('source-busy', 'too many lanes');
-      void this.#serve(socket, peerId);
-    } catch (error) {
-      socket.on('error', () => undefined);
-      socket.destroy();
-      raw.destroy();
-      this.#refuse(from, error);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async #handshake(socket: TLSSocket): Promise<string> {
+    socket.on('error', () => undefined);
     await new Promise<void>((resolve, reject) => {
       socket.once('secure', resolve);
       socket.once('error', reject);
       socket.once('close', () => reject(new ShoalError('source-gone', 'closed in the handshake')));
     });
-    const certificate = certificateOf(socket);
-    const { questions } = this.#parts;
-    const { peerId } = await questions.ask<'lane-peer'>({ kind: 'lane-peer', certificate, expected: undefined });
-    if (socket.destroyed) throw new ShoalError('source-gone', 'closed in the handshake');
-    return peerId;
+    return socket;
   }
 
-  async #serve(socket: TLSSocket, peerId: string): Promise<void> {
+  async #serve(socket: Socket, peerId: string): Promise<void> {
     this.#count(peerId, 1);
     try {
       await new LaneUpload({ socket, peerId }, { ...this.#parts, tell: (fact) => this.#context.tell(fact) }).run(

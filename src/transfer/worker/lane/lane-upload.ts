@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { childController } from '../../../util/deadline.ts';
 import { codeOf, ShoalError } from '../../../util/errors.ts';
 import type { TaskFact, UploadTurn } from '../../data-orders.ts';
@@ -27,7 +27,7 @@ export interface LaneUploadParts {
 
 /** One lane of one peer: disk → socket, without a copy that the socket does not make itself. */
 export class LaneUpload {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #peerId: string;
   readonly #parts: LaneUploadParts;
   readonly #answerer: PieceAnswerer;
@@ -36,7 +36,7 @@ export class LaneUpload {
   #unsent = 0;
   #sent: (() => void) | undefined;
 
-  constructor(options: { readonly socket: TLSSocket; readonly peerId: string }, parts: LaneUploadParts) {
+  constructor(options: { readonly socket: Socket; readonly peerId: string }, parts: LaneUploadParts) {
     this.#socket = options.socket;
     this.#peerId = options.peerId;
     this.#parts = parts;
