@@ -32,7 +32,7 @@ export function percentile(values: readonly number[], share: number): number {
 /** Columns as wide as their widest cell; numbers to the right, text to the left. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  const isNumeric = (rows[0] ?? []).map((_, column) => rows.slice(1).every((row) => /^[\d.]/.test(row[column] ?? '')));
+  const isNumeric = (rows[0] ?? []).map((_, column) => rows.slice(1).every((row) => /^[\d.–]/.test(row[column] ?? '')));
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) =>

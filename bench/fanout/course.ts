@@ -38,6 +38,8 @@ export interface NodeRun {
   /** After the others. */
   readonly lateSeconds: number;
   readonly longestWaitSeconds?: number;
+  /** From the last piece to "installed": sha256, fsync, link, catalog. */
+  readonly tailSeconds?: number;
   readonly peakMib?: number;
   readonly originBytes?: number;
   readonly arrivals: readonly Arrival[];

@@ -12,6 +12,7 @@ export interface Arrival {
  */
 export class PieceWatch {
   readonly arrivals: Arrival[] = [];
+  readonly #seen = new Set<number>();
   readonly #directory: string;
   readonly #finalPath: string;
   readonly #sizeBytes: number;
@@ -32,6 +33,10 @@ export class PieceWatch {
   /** The file stands under its final name. */
   get isLinked(): boolean {
     return existsSync(this.#finalPath);
+  }
+
+  get lastMs(): number {
+    return this.#lastMs;
   }
 
   /** The longest time in which nothing arrived. */
@@ -57,7 +62,10 @@ export class PieceWatch {
       if (read < 4) return;
       for (let at = 0; at + 4 <= read; at += 4) {
         this.#at += 4;
-        this.arrivals.push({ piece: entries.readUInt32LE(at), atMs: nowMs });
+        const piece = entries.readUInt32LE(at);
+        // Logged twice when two sources brought it.
+        if (!this.#seen.has(piece)) this.arrivals.push({ piece, atMs: nowMs });
+        this.#seen.add(piece);
       }
       this.#arrived(nowMs);
     }

@@ -17,6 +17,8 @@ export interface Score {
   readonly nasCopies: number;
   readonly wastedMib: number | undefined;
   readonly longestWaitSeconds: number | undefined;
+  /** The longest time from the last piece to "installed". */
+  readonly tailSeconds: number | undefined;
   readonly cpuSeconds: number;
   readonly machineBusy: number;
   readonly peakMib: number | undefined;
@@ -46,6 +48,7 @@ export function scoreOf(course: Course, round: Round): Score {
     nasCopies: round.nasSentBytes / file.sizeBytes,
     wastedMib: round.wastedBytes === undefined ? undefined : round.wastedBytes / 2 ** 20,
     longestWaitSeconds: most(finished.map((node) => node.longestWaitSeconds)),
+    tailSeconds: most(finished.map((node) => node.tailSeconds)),
     cpuSeconds: round.cpuSeconds,
     machineBusy: round.machineBusy,
     peakMib: most(finished.map((node) => node.peakMib)),
@@ -72,6 +75,7 @@ export function medianScore(scores: readonly Score[]): Score {
     nasCopies: of((score) => score.nasCopies),
     wastedMib: ofSome((score) => score.wastedMib),
     longestWaitSeconds: ofSome((score) => score.longestWaitSeconds),
+    tailSeconds: ofSome((score) => score.tailSeconds),
     cpuSeconds: of((score) => score.cpuSeconds),
     machineBusy: of((score) => score.machineBusy),
     peakMib: ofSome((score) => score.peakMib),
@@ -118,6 +122,7 @@ export function scoreTable(scores: readonly Score[]): string {
     ['NAS copies', (score) => score.nasCopies.toFixed(3)],
     ['wasted MiB', (score) => orDash(score.wastedMib, 1)],
     ['longest wait s', (score) => orDash(score.longestWaitSeconds, 2)],
+    ['tail s', (score) => orDash(score.tailSeconds, 2)],
     ['CPU s', (score) => orDash(score.cpuSeconds, 1)],
     ['machine busy', (score) => `${Math.round(score.machineBusy * 100)} %`],
     ['peak MiB', (score) => orDash(score.peakMib, 0)],

@@ -33,7 +33,14 @@ test('who comes late is bound by its own link, or by a NAS that has not sent eve
 test('goals are judged on files that are large enough, each kind of run by its own', () => {
   const score: Score = {
     ...{ contestant: 'shoal', slowestSeconds: 50, medianSeconds: 49, boundSeconds: 42.9, slowestToBound: 1.2 },
-    ...{ slowestToMedian: 1.02, worstToOwnBound: 1.2, nasCopies: 1.07, wastedMib: 0, longestWaitSeconds: 1 },
+    ...{
+      slowestToMedian: 1.02,
+      worstToOwnBound: 1.2,
+      nasCopies: 1.07,
+      wastedMib: 0,
+      longestWaitSeconds: 1,
+      tailSeconds: 0.1,
+    },
     ...{ cpuSeconds: 60, machineBusy: 0.8, peakMib: 200, lateToBound: undefined, facts: {} },
   };
   const missed = (...args: string[]): number => missedGoals(fanoutOptions(args), score).length;
