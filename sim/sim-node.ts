@@ -32,7 +32,6 @@ export class SimNode {
   readonly #known = new Map<string, SimNode>();
   readonly #neighbours = new Set<string>();
   readonly #resets = new Set<() => void>();
-  #origin: SourceOpener | undefined;
   #news: number[] = [];
   #refreshing = false;
   #telling = false;
@@ -79,7 +78,6 @@ export class SimNode {
 
   async run(origin: SourceOpener | undefined): Promise<void> {
     const { time } = this.#world;
-    this.#origin = origin;
     if (origin !== undefined) this.download.addSource(origin);
     try {
       await this.download.run(this.stop.signal);

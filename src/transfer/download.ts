@@ -155,6 +155,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
       if (deadlineMs > nowMs) wakeMs = Math.min(wakeMs, deadlineMs);
     }
     this.#fill(nowMs, grants);
+    if (this.#choice.wakeMs > nowMs) wakeMs = Math.min(wakeMs, this.#choice.wakeMs);
     if (this.#grants.down.waiting || this.#grants.origin.waiting) this.#progressMs = nowMs;
     const quietMs = nowMs - this.#progressMs;
     if (this.#state.kind === 'fetching') {
@@ -174,7 +175,9 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
       if (session === undefined) return;
       this.#grants.down.use();
       if (session.id.kind === 'origin') this.#grants.origin.use();
-      this.#inFlight.add(session.request(this.#piece(pick.index), nowMs));
+      const isMoved = pick.insteadOf !== undefined;
+      if (isMoved) this.#sessions.get(pick.insteadOf)?.cancel(pick.index);
+      this.#inFlight.add(session.request(this.#piece(pick.index), nowMs, { isMoved }));
     }
   }
 

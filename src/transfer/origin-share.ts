@@ -6,11 +6,13 @@ export const ORIGIN_READERS = 8;
 /** A fetcher that has no new piece for so long makes no progress: others read what was assigned to it. */
 export const TAKE_OVER_MS = 3000;
 /** A node that has nothing to ask for becomes a reader too: twice as many nodes after each such time. */
-const STARVED_MS = 1000;
+const STARVED_MS = 3000;
 /** With so few pieces left, their reader has them on the way: helping would read them twice. */
 const HELP_BACKLOG = 4;
 /** In the endgame an origin gives what was assigned to others only when it is that late. */
 const ENDGAME_LATE_MS = 3000;
+/** So long a node that begins waits until it knows who else does: a fleet that is told to fetch begins at once. */
+const SETTLE_MS = 300;
 /** Above every weight. */
 const HELP_RANK = 2 ** 33;
 
@@ -45,6 +47,7 @@ export interface OriginLook {
 export class OriginShare {
   readonly #options: OriginShareOptions;
   readonly #seenMs = new Map<string, number>();
+  #startMs: number | undefined;
   #key = '';
   #readers: readonly string[] = [];
   #isReader = true;
@@ -67,12 +70,20 @@ export class OriginShare {
     this.#seenMs.set(fetcher, nowMs);
   }
 
+  /** When to look again although nothing has happened. */
+  get wakeMs(): number {
+    return this.#startMs === undefined ? 0 : this.#startMs + SETTLE_MS;
+  }
+
   /** What may be read now. */
   look(look: OriginLook): OriginPolicy {
     this.#assign(this.#live(look), look);
     const { self } = this.#options;
     let backlogs: Uint32Array | undefined;
+    this.#startMs ??= look.nowMs;
+    const settling = look.nowMs < this.#startMs + SETTLE_MS;
     return ({ index, copies, lateMs }) => {
+      if (settling) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;
       if (copies > 0 || !this.#isReader) return undefined;
       const owner = this.#owners[index] ?? 0;

@@ -10,6 +10,9 @@ const MAX_REQUESTS_PER_PIECE = 2;
 /** A second request must promise to be that much quicker than waiting for the first, or it only wastes bandwidth. */
 const ENDGAME_GAIN = 2;
 const ENDGAME_GAIN_MS = 250;
+/** A piece waits at a busy source: it is moved to an idle one that would have given it twice over meanwhile. */
+const MOVE_GAIN = 2;
+const MOVE_AFTER_MS = 20;
 
 /** A source that may be used now: not blamed, not stalled, connected. */
 export interface PickSource {
@@ -17,6 +20,8 @@ export interface PickSource {
   readonly kind: 'peer' | 'origin';
   /** How many more requests it takes now; 0 when its window is full. */
   readonly room: number;
+  /** Nothing is asked of it now. */
+  readonly idle: boolean;
   /** How long a piece asked now would take; 0 when unknown. */
   readonly expectedMs: number;
   has(index: number): boolean;
@@ -26,6 +31,10 @@ export interface PickRequest {
   readonly sourceKey: string;
   /** How long until it is done at the pace so far; 0 while it is too early to tell. */
   readonly remainingMs: number;
+  /** How long ago it was asked for. */
+  readonly ageMs: number;
+  /** No byte of it has come, and it was not moved before: or it would go round for ever among peers that are all slow. */
+  readonly movable: boolean;
 }
 
 /** A piece that an origin may be asked for. */
@@ -33,7 +42,7 @@ export interface OriginPiece {
   readonly index: number;
   /** Usable peers that hold it. */
   readonly copies: number;
-  /** In the endgame, how long it keeps us waiting for whom it was asked of; otherwise undefined. */
+  /** In the endgame, how long it has kept us waiting and will still: the shorter of both. */
   readonly lateMs?: number;
 }
 
@@ -47,8 +56,8 @@ export type OriginPolicy = (piece: OriginPiece) => number | undefined;
 export const peersFirst: OriginPolicy = ({ copies, lateMs }) => (lateMs !== undefined || copies === 0 ? 0 : undefined);
 
 export interface PickState {
-  readonly pieceCount: number;
-  readonly have: { has(index: number): boolean };
+  /** Pieces that are neither here nor asked for. */
+  readonly open: Iterable<number>;
   readonly inFlight: ReadonlyMap<number, readonly PickRequest[]>;
   /** Usable peers that hold a piece. */
   copies(index: number): number;
@@ -59,66 +68,94 @@ export interface Pick {
   readonly index: number;
   readonly sourceKey: string;
   readonly endgame: boolean;
+  /** Another source need no longer give it. */
+  readonly insteadOf?: string;
 }
 
 export function pickNext(state: PickState, sources: readonly PickSource[], random: Random): Pick | undefined {
   const roomy = sources.filter((source) => source.room > 0);
-  if (roomy.length === 0) return undefined;
-  const rarest = rarestOpenPiece(state, { roomy, sources }, random);
-  if (rarest.index !== undefined) {
-    const { index } = rarest;
-    const offers = roomy.filter((source) => rankAt(state, source, { index }) !== undefined);
-    const peers = offers.filter((source) => source.kind === 'peer');
-    const chosen = randomOf(peers.length > 0 ? peers : offers, random);
-    if (chosen !== undefined) return { index, sourceKey: chosen.key, endgame: false };
+  const isOrigin = (source: PickSource): boolean => source.kind === 'origin';
+  // The uplink of an origin is the scarce thing, and must never wait.
+  const origins = roomy.filter(isOrigin);
+  const first = pickOpen(state, origins, random);
+  if (first !== undefined) return first;
+  const peers = roomy.filter((source) => !isOrigin(source));
+  return (
+    pickOpen(state, peers, random) ??
+    pickMove(state, sources, random) ??
+    (roomy.length === 0 || anyOpen(state, sources) ? undefined : pickEndgame(state, roomy, random))
+  );
+}
+
+/**
+ * The source first, then the rarest piece that it offers: who asked for the rarest of all wherever it is would stand in
+ * line, with everybody else, at the one node that has it, while others idle.
+ */
+function pickOpen(state: PickState, roomy: readonly PickSource[], random: Random): Pick | undefined {
+  const left = [...roomy];
+  while (left.length > 0) {
+    const source = takeQuicker(left, random);
+    const index = rarestAt(state, source, random);
+    if (index !== undefined) return { index, sourceKey: source.key, endgame: false };
   }
-  return rarest.anyOpen ? undefined : pickEndgame(state, roomy, random);
+  return undefined;
 }
 
-interface Candidates {
-  readonly roomy: readonly PickSource[];
-  readonly sources: readonly PickSource[];
+/** Of two drawn at random: nearly as good as the quickest of all, and never everybody the same. Takes it out. */
+function takeQuicker(sources: PickSource[], random: Random): PickSource {
+  const one = Math.floor(random() * sources.length);
+  const two = Math.floor(random() * sources.length);
+  const quicker = (sources[one]?.expectedMs ?? 0) <= (sources[two]?.expectedMs ?? 0) ? one : two;
+  return sources.splice(quicker, 1)[0] as PickSource;
 }
 
-/** `anyOpen`: some piece is neither here nor asked for, and a usable source could give it, if not now. */
-function rarestOpenPiece(
-  state: PickState,
-  { roomy, sources }: Candidates,
-  random: Random,
-): { index: number | undefined; anyOpen: boolean } {
+function rarestAt(state: PickState, source: PickSource, random: Random): number | undefined {
   let best: number | undefined;
   let bestCopies = Infinity;
   let bestRank = Infinity;
   let ties = 0;
-  let anyOpen = false;
-  for (let index = 0; index < state.pieceCount; index += 1) {
-    if (state.have.has(index) || state.inFlight.has(index)) continue;
+  for (const index of state.open) {
     const copies = state.copies(index);
     if (copies > bestCopies) continue;
-    const rank = lowestRank(state, roomy, index);
-    if (rank === undefined) {
-      anyOpen ||= lowestRank(state, sources, index) !== undefined;
-      continue;
-    }
-    anyOpen = true;
-    if (copies === bestCopies && rank > bestRank) continue;
+    const rank = rankAt(state, source, { index });
+    if (rank === undefined || (copies === bestCopies && rank > bestRank)) continue;
     // Reservoir sampling: each of the tied pieces ends up chosen with the same chance.
     ties = copies < bestCopies || rank < bestRank ? 1 : ties + 1;
     if (ties === 1 || random() * ties < 1) best = index;
     bestCopies = copies;
     bestRank = rank;
   }
-  return { index: best, anyOpen };
+  return best;
 }
 
-function lowestRank(state: PickState, sources: readonly PickSource[], index: number): number | undefined {
-  let lowest: number | undefined;
-  for (const source of sources) {
-    const rank = rankAt(state, source, { index });
-    if (rank === 0) return 0;
-    if (rank !== undefined && (lowest === undefined || rank < lowest)) lowest = rank;
+/** Some piece is neither here nor asked for, and a usable source could give it, if not now. */
+function anyOpen(state: PickState, sources: readonly PickSource[]): boolean {
+  for (const index of state.open) {
+    if (sources.some((source) => rankAt(state, source, { index }) !== undefined)) return true;
   }
-  return lowest;
+  return false;
+}
+
+/** An idle peer holds what waits in line at a busy one: whoever came by it later passes it on, and the first is relieved. */
+function pickMove(state: PickState, sources: readonly PickSource[], random: Random): Pick | undefined {
+  const idle = sources.filter((source) => source.kind === 'peer' && source.idle);
+  if (idle.length === 0) return undefined;
+  let longestMs = 0;
+  let candidates: Pick[] = [];
+  for (const [index, requests] of state.inFlight) {
+    const [request] = requests;
+    if (request?.movable !== true || requests.length > 1 || request.ageMs < longestMs) continue;
+    const { ageMs } = request;
+    const quicker = idle.filter((source) => {
+      return ageMs >= Math.max(MOVE_AFTER_MS, MOVE_GAIN * source.expectedMs) && source.has(index);
+    });
+    const chosen = randomOf(quicker, random);
+    if (chosen === undefined) continue;
+    if (ageMs > longestMs) candidates = [];
+    longestMs = ageMs;
+    candidates.push({ index, sourceKey: chosen.key, endgame: false, insteadOf: request.sourceKey });
+  }
+  return randomOf(candidates, random);
 }
 
 /** Every piece that could be asked for has been: ask a second source for the one that would keep us waiting longest. */
@@ -126,14 +163,15 @@ function pickEndgame(state: PickState, roomy: readonly PickSource[], random: Ran
   let longestMs = 0;
   let candidates: Pick[] = [];
   for (const [index, requests] of state.inFlight) {
-    if (requests.length >= MAX_REQUESTS_PER_PIECE || state.have.has(index)) continue;
+    if (requests.length >= MAX_REQUESTS_PER_PIECE) continue;
     const remainingMs = Math.min(...requests.map((request) => request.remainingMs));
     if (remainingMs < longestMs) continue;
+    const lateMs = Math.min(remainingMs, ...requests.map((request) => request.ageMs));
     const quicker = roomy.filter(
       (source) =>
         remainingMs > ENDGAME_GAIN * source.expectedMs + ENDGAME_GAIN_MS &&
         requests.every((request) => request.sourceKey !== source.key) &&
-        rankAt(state, source, { index, lateMs: remainingMs }) !== undefined,
+        rankAt(state, source, { index, lateMs }) !== undefined,
     );
     const peers = quicker.filter((source) => source.kind === 'peer');
     const chosen = randomOf(peers.length > 0 ? peers : quicker, random);

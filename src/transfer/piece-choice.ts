@@ -3,7 +3,7 @@ import type { PieceGeometry } from '../content/piece-geometry.ts';
 import type { Random } from '../util/random.ts';
 import { askableSources } from './askable-sources.ts';
 import { OriginShare, type OriginShareOptions } from './origin-share.ts';
-import { type OriginPolicy, type Pick, type PickSource, peersFirst, pickNext } from './picker.ts';
+import { type OriginPolicy, type Pick, peersFirst, pickNext } from './picker.ts';
 import { type Availability, sourceKey } from './piece-source.ts';
 import type { PiecesInFlight } from './pieces-in-flight.ts';
 import { Rarity } from './rarity.ts';
@@ -77,23 +77,22 @@ export class PieceChoice {
       refusing.length === 0
         ? (index: number) => this.#rarity.copies(index)
         : (index: number) => this.#rarity.copies(index) - held(index);
-    const state = {
-      pieceCount: this.#geometry.pieceCount,
-      have: this.#have,
-      inFlight: inFlight.byPiece,
-      copies,
-      originPolicy: this.#originPolicy(copies, nowMs),
+    const open = new Set<number>();
+    for (const index of this.#have.missing()) if (!inFlight.byPiece.has(index)) open.add(index);
+    const originPolicy = this.#originPolicy(copies, nowMs);
+    const state = { open, inFlight: inFlight.byPiece, copies, originPolicy };
+    const { pieceSizeBytes } = this.#geometry;
+    return () => {
+      const conditions = { nowMs, pieceSizeBytes, totalBytes: budget.bytes, originGranted };
+      const pick = pickNext(state, askableSources([...sessions.values()], conditions), random);
+      if (pick !== undefined) open.delete(pick.index);
+      return pick;
     };
-    const askable = (): PickSource[] => {
-      const { pieceSizeBytes } = this.#geometry;
-      return askableSources([...sessions.values()], {
-        nowMs,
-        pieceSizeBytes,
-        totalBytes: budget.bytes,
-        originGranted,
-      });
-    };
-    return () => pickNext(state, askable(), random);
+  }
+
+  /** When to look again although nothing has happened; in the past when there is no such time. */
+  get wakeMs(): number {
+    return this.#share?.wakeMs ?? -Infinity;
   }
 
   #originPolicy(copies: (index: number) => number, nowMs: number): OriginPolicy {

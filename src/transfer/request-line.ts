@@ -73,8 +73,10 @@ export class RequestLine {
     return bytesPerSecond === undefined ? 0 : msFor(this.missingBytes() + bytes, bytesPerSecond);
   }
 
-  add(piece: Piece, nowMs: number): PieceRequest {
+  /** @param options.isMoved taken over from a source where it stood in line */
+  add(piece: Piece, nowMs: number, { isMoved = false }: { readonly isMoved?: boolean } = {}): PieceRequest {
     const remainingMs = (request: PieceRequest): number => this.#remainingMs(request);
+    const clock = this.#clock;
     const request: PieceRequest = {
       piece,
       sourceKey: this.#key,
@@ -86,6 +88,12 @@ export class RequestLine {
       dropped: false,
       get remainingMs() {
         return remainingMs(request);
+      },
+      get ageMs() {
+        return clock.monotonic() - nowMs;
+      },
+      get movable() {
+        return !isMoved && request.received === 0;
       },
     };
     if (request.aheadBytes === 0) this.#quietSinceMs = nowMs;

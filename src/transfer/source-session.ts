@@ -66,7 +66,7 @@ export class SourceSession implements HeardSession {
   }
 
   /** What is asked for and how quickly it comes; for reading only. */
-  get line(): Pick<RequestLine, 'size' | 'bytesPerSecond' | 'expectedMs'> {
+  get line(): Pick<RequestLine, 'size' | 'bytesPerSecond' | 'expectedMs' | 'pace'> {
     return this.#line;
   }
 
@@ -159,9 +159,9 @@ export class SourceSession implements HeardSession {
     this.#line.forgiveSilence(nowMs);
   }
 
-  request(piece: Piece, nowMs: number): PieceRequest {
+  request(piece: Piece, nowMs: number, options: { readonly isMoved: boolean }): PieceRequest {
     if (this.#state.kind !== 'open') throw new Error(`source ${this.key} is not open`);
-    const request = this.#line.add(piece, nowMs);
+    const request = this.#line.add(piece, nowMs, options);
     void this.#fetch(this.#state.source, request);
     return request;
   }

@@ -6,6 +6,8 @@
 export const MAX_WINDOW = 16;
 /** Before anything is measured: one on the way and one waiting behind it. */
 const FIRST_WINDOW = 2;
+/** Chosen by simulation of 8 to 1,000 nodes; see bench/notes.md. */
+const PEER_PIECES = 8;
 /** For all downloads together, beyond the first piece of each source: bounds memory, since pieces are verified in it. */
 export const IN_FLIGHT_BUDGET_BYTES = 48 * 2 ** 20;
 /** With the first pieces. Only a download that would have nothing in flight at all goes beyond. */
@@ -28,6 +30,15 @@ export function windowOf(pace: Pace, pieceBytes: number): number {
   if (pace.bytesPerSecond === undefined || pace.roundTripMs === undefined) return FIRST_WINDOW;
   const onTheLine = Math.ceil((pace.bytesPerSecond * pace.roundTripMs) / 1000 / pieceBytes);
   return Math.min(MAX_WINDOW, Math.max(1, onTheLine + 1));
+}
+
+/**
+ * Pieces to keep in flight at all peers of a download together. Who asks everybody for everything at once binds pieces to
+ * nodes that will give them late, while those who have them meanwhile idle; who asks too few idles himself.
+ */
+export function peerWindowOf(together: Pace, pieceBytes: number): number {
+  const { bytesPerSecond = 0, roundTripMs = 0 } = together;
+  return PEER_PIECES + Math.ceil((bytesPerSecond * roundTripMs) / 1000 / pieceBytes);
 }
 
 export interface InFlight {

@@ -15,6 +15,8 @@ interface Situation {
   readonly state: PickState;
   readonly sources: readonly PickSource[];
   readonly holders: readonly boolean[][];
+  readonly have: ReadonlySet<number>;
+  readonly pieceCount: number;
 }
 
 interface Plan {
@@ -51,26 +53,35 @@ function situationOf(plan: Plan): Situation {
   for (const { index, by, remainingMs } of plan.asked) {
     if (have.has(index) || by >= plan.sources.length) continue;
     const requests = inFlight.get(index) ?? [];
-    if (requests.length < 2) inFlight.set(index, [...requests, { sourceKey: `s${by}`, remainingMs }]);
+    if (requests.length < 2)
+      inFlight.set(index, [...requests, { sourceKey: `s${by}`, remainingMs, ageMs: 5000, movable: false }]);
   }
   const copies = (index: number): number =>
     plan.sources.filter((source) => source.kind === 'peer' && source.holds[index] === true).length;
   return {
-    state: { pieceCount: plan.pieceCount, have, inFlight, copies, originPolicy: peersFirst },
+    state: { open: openOf(plan.pieceCount, have, inFlight), inFlight, copies, originPolicy: peersFirst },
     sources: plan.sources.map(({ kind, room, expectedMs, holds }, i) => {
-      return { key: `s${i}`, kind, room, expectedMs, has: (index: number) => holds[index] === true };
+      return { key: `s${i}`, kind, room, expectedMs, idle: false, has: (index: number) => holds[index] === true };
     }),
     holders: plan.sources.map(({ holds }) => [...holds]),
+    have,
+    pieceCount: plan.pieceCount,
   };
+}
+
+const askedOf = (sourceKey: string): PickRequest => ({ sourceKey, remainingMs: 0, ageMs: 0, movable: false });
+
+function openOf(pieceCount: number, have: ReadonlySet<number>, inFlight: ReadonlyMap<number, unknown>): Set<number> {
+  return new Set([...new Array(pieceCount).keys()].filter((index) => !have.has(index) && !inFlight.has(index)));
 }
 
 const find = ({ sources }: Situation, pick: Pick): PickSource => sources.find(({ key }) => key === pick.sourceKey)!;
 
 /** Pieces neither here nor asked for that somebody could give, now or when there is room. */
-function openPieces({ state, sources }: Situation): number[] {
-  return [...new Array(state.pieceCount).keys()].filter(
+function openPieces({ state, sources, have, pieceCount }: Situation): number[] {
+  return [...new Array(pieceCount).keys()].filter(
     (index) =>
-      !state.have.has(index) &&
+      !have.has(index) &&
       !state.inFlight.has(index) &&
       sources.some((source) => source.has(index) && (source.kind === 'peer' || state.copies(index) === 0)),
   );
@@ -83,7 +94,7 @@ test('what is picked is missing, held by the source, and the source has room', (
       const pick = pickNext(situation.state, situation.sources, seededRandom(seed));
       if (pick === undefined) return;
       const source = find(situation, pick);
-      assert.ok(source.room > 0 && source.has(pick.index) && !situation.state.have.has(pick.index));
+      assert.ok(source.room > 0 && source.has(pick.index) && !situation.have.has(pick.index));
     }),
     { numRuns: 1000 },
   );
@@ -107,7 +118,7 @@ test('nobody is asked a second time for a piece before the endgame, and then onl
   );
 });
 
-test('an open piece that a source with room may give is never left lying, and the rarest of them goes first', () => {
+test('an open piece that a source with room may give is never left lying, and of what the source has the rarest goes first', () => {
   fc.assert(
     fc.property(plans, fc.nat(), (plan, seed) => {
       const situation = situationOf(plan);
@@ -121,7 +132,9 @@ test('an open piece that a source with room may give is never left lying, and th
         return;
       }
       assert.ok(pick !== undefined && !pick.endgame);
-      assert.equal(state.copies(pick.index), Math.min(...givable.map((index) => state.copies(index))));
+      const source = find(situation, pick);
+      const offered = givable.filter((i) => source.has(i) && (source.kind === 'peer' || state.copies(i) === 0));
+      assert.equal(state.copies(pick.index), Math.min(...offered.map((index) => state.copies(index))));
     }),
     { numRuns: 2000 },
   );
@@ -153,10 +166,11 @@ test('asking until there is nothing left to ask ends, with at most two requests 
         },
       }));
       for (let asked = 0; ; asked += 1) {
-        const pick = pickNext({ ...situation.state, inFlight }, sources, random);
+        const open = openOf(situation.pieceCount, situation.have, inFlight);
+        const pick = pickNext({ ...situation.state, open, inFlight }, sources, random);
         if (pick === undefined) break;
         room.set(pick.sourceKey, room.get(pick.sourceKey)! - 1);
-        inFlight.set(pick.index, [...(inFlight.get(pick.index) ?? []), { sourceKey: pick.sourceKey, remainingMs: 0 }]);
+        inFlight.set(pick.index, [...(inFlight.get(pick.index) ?? []), askedOf(pick.sourceKey)]);
         assert.ok(asked <= 12, 'more requests than there was room');
       }
       for (const requests of inFlight.values()) {
@@ -169,13 +183,12 @@ test('asking until there is nothing left to ask ends, with at most two requests 
 
 test('ties are broken at random, each with the same chance, and the same way for the same seed', () => {
   const state: PickState = {
-    pieceCount: 8,
-    have: new Set<number>(),
+    open: [...new Array(8).keys()],
     inFlight: new Map(),
     copies: (index) => (index < 4 ? 1 : 2),
     originPolicy: peersFirst,
   };
-  const sources: PickSource[] = [{ key: 'a', kind: 'peer', room: 1, expectedMs: 0, has: () => true }];
+  const sources: PickSource[] = [{ key: 'a', kind: 'peer', room: 1, idle: false, expectedMs: 0, has: () => true }];
   const random = seededRandom(42);
   const counts = new Array<number>(8).fill(0);
   for (let i = 0; i < 4000; i += 1) counts[pickNext(state, sources, random)!.index]! += 1;
@@ -187,14 +200,29 @@ test('ties are broken at random, each with the same chance, and the same way for
 
 test('another origin policy is obeyed', () => {
   const state: PickState = {
-    pieceCount: 10,
-    have: new Set<number>(),
+    open: [...new Array(10).keys()],
     inFlight: new Map(),
     copies: () => 0,
     originPolicy: ({ index }) => (index === 6 ? 0 : undefined),
   };
-  const origin: PickSource = { key: 'o', kind: 'origin', room: 1, expectedMs: 0, has: () => true };
+  const origin: PickSource = { key: 'o', kind: 'origin', room: 1, idle: false, expectedMs: 0, has: () => true };
   assert.deepEqual(pickNext(state, [origin], seededRandom(1)), { index: 6, sourceKey: 'o', endgame: false });
-  const asked = { ...state, inFlight: new Map([[6, [{ sourceKey: 'o', remainingMs: 0 }]]]) };
-  assert.equal(pickNext(asked, [origin], seededRandom(1)), undefined);
+  const all = { ...state, open: [...state.open].filter((i) => i !== 6), inFlight: new Map([[6, [askedOf('o')]]]) };
+  assert.equal(pickNext(all, [origin], seededRandom(1)), undefined);
+});
+
+test('what waits in line at a busy peer is moved to an idle one that holds it too, and would have given it by now', () => {
+  const waiting = { sourceKey: 'busy', remainingMs: 500, ageMs: 300, movable: true };
+  const state = (request: PickRequest): PickState => ({
+    open: [],
+    inFlight: new Map([[3, [request]]]),
+    copies: () => 2,
+    originPolicy: peersFirst,
+  });
+  const idle: PickSource = { key: 'idle', kind: 'peer', room: 0, idle: true, expectedMs: 100, has: () => true };
+  const moved = { index: 3, sourceKey: 'idle', endgame: false, insteadOf: 'busy' };
+  assert.deepEqual(pickNext(state(waiting), [idle], seededRandom(1)), moved);
+  assert.equal(pickNext(state({ ...waiting, movable: false }), [idle], seededRandom(1)), undefined);
+  assert.equal(pickNext(state({ ...waiting, ageMs: 150 }), [idle], seededRandom(1)), undefined);
+  assert.equal(pickNext(state(waiting), [{ ...idle, has: () => false }], seededRandom(1)), undefined);
 });
