@@ -1,6 +1,6 @@
-import { formatBytes } from '../util/amounts.ts';
+import { formatBytes, formatDuration } from '../util/amounts.ts';
 
-export { formatBytes };
+export { formatBytes, formatDuration };
 
 /** `1.2 MiB/s`; a dash where nothing moves. */
 export function formatRate(bytesPerSecond: number): string {

@@ -1,62 +1,59 @@
-import type { CSSProperties, VNode } from 'preact';
+import type { VNode } from 'preact';
 import { formatAge } from '../format.ts';
 import type { FleetFilter, SortKey } from '../state/fleet-filter.ts';
 import type { FleetTable } from '../state/fleet-table.ts';
+import type { Span } from '../state/span.ts';
 import type { MatrixLayout } from './layout.ts';
-import { FIRST_NODE_COLUMN, focusable } from './matrix-row.tsx';
+import { FIRST_NODE_COLUMN, fixedWidth, tabIndexOf } from './matrix-row.tsx';
 import { px } from './px.ts';
 
 interface MatrixHeadProps {
   readonly table: FleetTable;
   readonly layout: MatrixLayout;
-  readonly width: number;
-  readonly columns: readonly number[];
+  readonly columns: Span;
   readonly nodes: readonly number[];
   readonly activeColumn: number | undefined;
   readonly filter: FleetFilter;
-  readonly onSort: (key: SortKey) => void;
 }
 
 export const HEAD_ROW = -1;
 
-export function MatrixHead(props: MatrixHeadProps): VNode {
-  const { table, layout, width, columns, nodes, activeColumn, filter, onSort } = props;
-  const { nameWidth, sizeWidth, copiesWidth, cellWidth, headHeight, upright } = layout;
-  const sortable = (key: SortKey, label: string, column: number, style: CSSProperties, extra: string): VNode => (
-    <div
-      role="columnheader"
-      aria-colindex={column + 1}
-      aria-sort={filter.sort !== key ? 'none' : filter.descending ? 'descending' : 'ascending'}
-      {...focusable(HEAD_ROW, column, activeColumn)}
-      class={`title ${extra}`}
-      style={style}
-      onClick={() => onSort(key)}
-    >
-      {label}
-      <span class="arrow" aria-hidden="true">
-        {filter.sort !== key ? '' : filter.descending ? '▾' : '▴'}
-      </span>
-    </div>
-  );
+const TITLES: readonly (readonly [SortKey, string, string])[] = [
+  ['model', 'Model', 'name'],
+  ['size', 'Size', 'number size'],
+  ['copies', 'Copies', 'number copies'],
+];
+
+export function MatrixHead({ table, layout, columns, nodes, activeColumn, filter }: MatrixHeadProps): VNode {
+  const shown = Array.from({ length: columns.end - columns.start }, (_, index) => columns.start + index);
+  const activeNode = (activeColumn ?? 0) - FIRST_NODE_COLUMN;
+  if (activeNode >= 0 && !shown.includes(activeNode)) shown.push(activeNode);
   return (
     <div
       role="row"
-      class={`head ${upright ? 'upright' : ''}`}
+      class={layout.upright ? 'head upright' : 'head'}
       aria-rowindex={1}
-      style={{ height: px(headHeight), width: px(width) }}
+      data-row={HEAD_ROW}
+      style={{ height: px(layout.headHeight) }}
     >
-      {sortable('model', 'Model', 0, { width: px(nameWidth) }, 'name')}
-      {sizeWidth === 0
-        ? null
-        : sortable('size', 'Size', 1, { width: px(sizeWidth), left: px(nameWidth) }, 'number fixed')}
-      {sortable(
-        'copies',
-        'Copies',
-        2,
-        { width: px(copiesWidth), left: px(nameWidth + sizeWidth) },
-        'number fixed edge',
+      {TITLES.map(([key, label, extra], column) =>
+        key === 'size' && layout.sizeWidth === 0 ? null : (
+          <div
+            key={key}
+            role="columnheader"
+            aria-colindex={column + 1}
+            aria-sort={filter.sort !== key ? 'none' : filter.descending ? 'descending' : 'ascending'}
+            tabIndex={tabIndexOf(column, activeColumn)}
+            class={`title ${extra}`}
+          >
+            {label}
+            <span class="arrow" aria-hidden="true">
+              {filter.sort !== key ? '' : filter.descending ? '▾' : '▴'}
+            </span>
+          </div>
+        ),
       )}
-      {columns.map((column) => {
+      {shown.map((column) => {
         const node = table.nodes[nodes[column] ?? -1];
         if (node === undefined) return null;
         const isSelf = nodes[column] === table.self;
@@ -66,9 +63,9 @@ export function MatrixHead(props: MatrixHeadProps): VNode {
             key={column}
             role="columnheader"
             aria-colindex={column + FIRST_NODE_COLUMN + 1}
-            {...focusable(HEAD_ROW, column + FIRST_NODE_COLUMN, activeColumn)}
-            class={`node ${node.status} ${isSelf ? 'self' : ''}`}
-            style={{ left: px(nameWidth + sizeWidth + copiesWidth + column * cellWidth), width: px(cellWidth) }}
+            tabIndex={tabIndexOf(column + FIRST_NODE_COLUMN, activeColumn)}
+            class={`node ${node.status}${isSelf ? ' self' : ''}`}
+            style={{ left: px(fixedWidth(layout) + column * layout.cellWidth) }}
             title={`${node.id}: ${node.status}${isSelf ? ', this node' : seen}`}
             aria-label={`${node.id}, ${node.status}${isSelf ? ', this node' : ''}`}
           >

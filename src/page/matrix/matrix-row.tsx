@@ -1,6 +1,7 @@
 import { Component, type VNode } from 'preact';
 import { formatBytes } from '../format.ts';
 import { type FleetTable, shareOf } from '../state/fleet-table.ts';
+import type { Span } from '../state/span.ts';
 import { cellText } from './cell-text.ts';
 import type { MatrixLayout } from './layout.ts';
 import { px } from './px.ts';
@@ -11,9 +12,10 @@ export interface MatrixRowProps {
   /** Its place among the rows shown. */
   readonly row: number;
   readonly model: number;
-  /** Places of the columns shown; the same array for as long as they are. */
-  readonly columns: readonly number[];
+  /** Indices of the nodes in the order of the columns. */
   readonly nodes: readonly number[];
+  readonly from: Span['start'];
+  readonly to: Span['end'];
   /** The column that has the focus, if it is in this row: 0 is the name, from 3 on the nodes. */
   readonly activeColumn: number | undefined;
   readonly chosenColumn: number | undefined;
@@ -21,7 +23,7 @@ export interface MatrixRowProps {
 
 export const FIRST_NODE_COLUMN = 3;
 
-/** Drawn anew only when what it shows has changed: hundreds of these pass by while one scrolls. */
+/** Drawn anew only when what it shows has changed: hundreds of these pass by while one scrolls, and every attribute counts. */
 export class MatrixRow extends Component<MatrixRowProps> {
   override shouldComponentUpdate(next: MatrixRowProps): boolean {
     const now = this.props;
@@ -29,91 +31,88 @@ export class MatrixRow extends Component<MatrixRowProps> {
   }
 
   override render(): VNode {
-    const { table, layout, row, model, columns, nodes, activeColumn, chosenColumn } = this.props;
+    const { table, layout, row, model, from, to, activeColumn } = this.props;
     const { id = '', sizeBytes } = table.models[model] ?? {};
     const copies = table.copies[model] ?? 0;
     const slash = id.lastIndexOf('/') + 1;
-    const { nameWidth, sizeWidth, copiesWidth, cellWidth, rowHeight } = layout;
     const isSingle = copies === 1 && table.nodes.length > 1;
-    const nodesLeft = nameWidth + sizeWidth + copiesWidth;
+    const cells: (VNode | null)[] = [];
+    for (let column = from; column < to; column += 1) cells.push(this.#cell(column, false));
+    const activeNode = (activeColumn ?? 0) - FIRST_NODE_COLUMN;
+    if (activeNode >= 0 && (activeNode < from || activeNode >= to)) cells.push(this.#cell(activeNode, true));
     return (
       <div
         role="row"
-        class={`row ${row % 2 === 0 ? '' : 'odd'}`}
+        class={row % 2 === 0 ? 'row' : 'row odd'}
         aria-rowindex={row + 2}
-        style={{ top: px(row * rowHeight) }}
+        data-row={row}
+        style={{ top: px(row * layout.rowHeight) }}
       >
-        <div
-          role="rowheader"
-          aria-colindex={1}
-          {...focusable(row, 0, activeColumn)}
-          class="name"
-          style={{ width: px(nameWidth) }}
-          title={id}
-        >
+        <div role="rowheader" aria-colindex={1} tabIndex={tabIndexOf(0, activeColumn)} class="name" title={id}>
           {slash > 0 ? <span class="folder">{id.slice(0, slash)}</span> : null}
           <span class="file">{id.slice(slash)}</span>
         </div>
-        {sizeWidth === 0 ? null : (
-          <div
-            role="gridcell"
-            aria-colindex={2}
-            {...focusable(row, 1, activeColumn)}
-            class="number fixed"
-            style={{ width: px(sizeWidth), left: px(nameWidth) }}
-          >
+        {layout.sizeWidth === 0 ? null : (
+          <div role="gridcell" aria-colindex={2} tabIndex={tabIndexOf(1, activeColumn)} class="number size">
             {sizeBytes === undefined ? '' : formatBytes(sizeBytes)}
           </div>
         )}
         <div
           role="gridcell"
           aria-colindex={3}
-          {...focusable(row, 2, activeColumn)}
-          class={`number fixed edge ${isSingle ? 'single' : ''}`}
-          style={{ width: px(copiesWidth), left: px(nameWidth + sizeWidth) }}
-          title={isSingle ? 'only one node has it' : undefined}
-          aria-label={`${copies} of ${table.nodes.length}${isSingle ? ', only one' : ''}`}
+          tabIndex={tabIndexOf(2, activeColumn)}
+          class={isSingle ? 'number copies single' : 'number copies'}
+          title={isSingle ? 'only one node has it' : `${copies} of ${table.nodes.length} nodes`}
         >
           {copies}
-          <span class="of">/{table.nodes.length}</span>
         </div>
-        {columns.map((column) => {
-          const node = nodes[column];
-          if (node === undefined) return null;
-          const state = table.stateOf(node, model);
-          const cell = table.cell(node, model);
-          const place = column + FIRST_NODE_COLUMN;
-          const share = state === 'fetching' ? shareOf(cell) : undefined;
-          const isGone = table.nodes[node]?.status === 'offline' || table.nodes[node]?.status === 'failed';
-          return (
-            <div
-              key={column}
-              role="gridcell"
-              aria-colindex={place + 1}
-              {...focusable(row, place, activeColumn)}
-              class={`cell ${state}${isGone ? ' gone' : ''}`}
-              aria-label={cellText(state, cell)}
-              aria-selected={chosenColumn === place}
-              style={{
-                left: px(nodesLeft + column * cellWidth),
-                width: px(cellWidth),
-                ...(share === undefined ? {} : { '--share': `${Math.round(share * 100)}%` }),
-              }}
-            >
-              {share === undefined || layout.upright ? null : <span class="percent">{Math.floor(share * 100)}%</span>}
-            </div>
-          );
-        })}
+        <span class="spacer" style={{ width: px(from * layout.cellWidth) }} />
+        {cells}
+      </div>
+    );
+  }
+
+  /** @param isApart it is not among those in sight, but has the focus */
+  #cell(column: number, isApart: boolean): VNode | null {
+    const { table, layout, model, nodes, activeColumn, chosenColumn } = this.props;
+    const node = nodes[column];
+    if (node === undefined) return null;
+    const state = table.stateOf(node, model);
+    const cell = table.cell(node, model);
+    const place = column + FIRST_NODE_COLUMN;
+    const share = state === 'fetching' ? shareOf(cell) : undefined;
+    const style = {
+      ...(share === undefined ? {} : { '--share': `${Math.round(share * 100)}%` }),
+      ...(isApart ? { position: 'absolute', left: px(fixedWidth(layout) + column * layout.cellWidth) } : {}),
+    };
+    return (
+      <div
+        key={column}
+        role="gridcell"
+        aria-colindex={place + 1}
+        tabIndex={tabIndexOf(place, activeColumn)}
+        class={isGone(table, node) ? `cell ${state} gone` : `cell ${state}`}
+        aria-label={cellText(state, cell)}
+        aria-selected={chosenColumn === place ? true : undefined}
+        {...(share === undefined && !isApart ? {} : { style })}
+      >
+        {share === undefined || layout.upright ? null : <span class="percent">{Math.floor(share * 100)}%</span>}
       </div>
     );
   }
 }
 
-/** One cell of the grid is in the tab order; arrow keys move from there. */
-export function focusable(
-  row: number,
-  column: number,
-  activeColumn: number | undefined,
-): { tabIndex: number; 'data-row': number; 'data-column': number } {
-  return { tabIndex: activeColumn === column ? 0 : -1, 'data-row': row, 'data-column': column };
+/** What stays in sight at the left. */
+export function fixedWidth({ nameWidth, sizeWidth, copiesWidth }: MatrixLayout): number {
+  return nameWidth + sizeWidth + copiesWidth;
+}
+
+/** One cell of the grid is in the tab order; arrow keys move from there, and only where they arrive is a cell to be focused. */
+export function tabIndexOf(column: number, activeColumn: number | undefined): number | undefined {
+  return activeColumn === column ? 0 : undefined;
+}
+
+function isGone(table: FleetTable, node: number): boolean {
+  const status = table.nodes[node]?.status;
+  return status === 'offline' || status === 'failed';
 }

@@ -1,11 +1,11 @@
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { FleetFilter, FleetSelection, SortKey } from '../state/fleet-filter.ts';
+import type { FleetFilter, FleetSelection } from '../state/fleet-filter.ts';
 import type { FleetTable } from '../state/fleet-table.ts';
 import { type GridPlace, placeAfter } from './grid-keys.ts';
 import { layoutFor } from './layout.ts';
 import { HEAD_ROW, MatrixHead } from './matrix-head.tsx';
-import { FIRST_NODE_COLUMN, MatrixRow } from './matrix-row.tsx';
+import { FIRST_NODE_COLUMN, fixedWidth, MatrixRow } from './matrix-row.tsx';
 import { px } from './px.ts';
 import { Toolbar } from './toolbar.tsx';
 import { useViewport } from './use-viewport.ts';
@@ -25,8 +25,9 @@ interface MatrixProps {
   readonly onPlace: (place: Place) => void;
 }
 
-const ROW_STEP = 6;
-const COLUMN_STEP = 8;
+const ROW_STEP = 4;
+const COLUMN_STEP = 4;
+const NONE = { start: 0, end: 0 };
 
 /** Nodes × models as a grid of which only what is seen exists. */
 export function Matrix(props: MatrixProps): VNode {
@@ -48,22 +49,24 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
   const ref = useRef<HTMLDivElement>(null);
   const focusWanted = useRef(false);
   const [active, setActive] = useState<GridPlace>({ row: 0, column: 0 });
+  const names = useMemo(
+    () => ({
+      count: nodes.length,
+      longestName: nodes.reduce((longest, node) => Math.max(longest, table.nodeTexts[node]?.length ?? 0), 0),
+    }),
+    [nodes, table.nodeTexts],
+  );
   const { width, height, spans } = useViewport(ref, {
-    layout: (at) => layoutFor(at, nodes.length),
+    layout: (at) => layoutFor(at, names),
     ...{ rows: models.length, columns: nodes.length, rowStep: ROW_STEP, columnStep: COLUMN_STEP },
   });
-  const layout = useMemo(() => layoutFor(width, nodes.length), [width, nodes.length]);
+  const layout = useMemo(() => layoutFor(width, names), [width, names]);
   const here = {
     row: Math.min(active.row, models.length - 1),
     column: Math.min(active.column, nodes.length + FIRST_NODE_COLUMN - 1),
   };
-  const activeNode = here.column - FIRST_NODE_COLUMN;
-  const columns = useMemo(
-    () => withOne(spans.columns, activeNode, nodes.length),
-    [spans.columns.start, spans.columns.end, activeNode, nodes.length],
-  );
-  const rows = withOne(spans.rows, here.row, models.length);
-  const totalWidth = layout.nameWidth + layout.sizeWidth + layout.copiesWidth + nodes.length * layout.cellWidth;
+  const rows = width === 0 ? [] : withOne(spans.rows, here.row, models.length);
+  const totalWidth = fixedWidth(layout) + nodes.length * layout.cellWidth;
 
   useLayoutEffect(() => {
     if (!focusWanted.current) return;
@@ -84,10 +87,9 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
   };
   const sortBy = (column: number): void => {
     const key = (['model', 'size', 'copies'] as const)[column];
-    if (key !== undefined) onSort(key);
-  };
-  const onSort = (key: SortKey): void =>
+    if (key === undefined) return;
     onFilter(filter.sort === key ? { descending: !filter.descending } : { sort: key, descending: key !== 'model' });
+  };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.altKey || event.metaKey) return;
     if (event.key === 'Enter' || event.key === ' ') {
@@ -106,12 +108,13 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
     move(to);
   };
   const onClick = (event: MouseEvent): void => {
-    const { row, column } = (event.target as HTMLElement).closest<HTMLElement>('[data-row]')?.dataset ?? {};
-    if (row === undefined || column === undefined) return;
-    const to = { row: Number(row), column: Number(column) };
+    const cell = (event.target as HTMLElement).closest<HTMLElement>('[aria-colindex]');
+    const row = cell?.closest<HTMLElement>('[data-row]')?.dataset['row'];
+    if (cell === null || row === undefined) return;
+    const to = { row: Number(row), column: Number(cell.ariaColIndex) - 1 };
     focusWanted.current = true;
     setActive(to);
-    if (to.row !== HEAD_ROW) choose(to);
+    choose(to);
   };
 
   return (
@@ -123,15 +126,22 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
       aria-label="Models by node"
       aria-rowcount={models.length + 1}
       aria-colcount={nodes.length + FIRST_NODE_COLUMN}
+      style={{
+        '--cell': px(layout.cellWidth),
+        '--name': px(layout.nameWidth),
+        '--size': px(layout.sizeWidth),
+        '--copies': px(layout.copiesWidth),
+        '--total': px(totalWidth),
+      }}
       onKeyDown={onKeyDown}
       onClick={onClick}
     >
       <MatrixHead
-        {...{ table, layout, columns, nodes, filter, onSort }}
-        width={totalWidth}
+        {...{ table, layout, nodes, filter }}
+        columns={width === 0 ? NONE : spans.columns}
         activeColumn={here.row === HEAD_ROW ? here.column : undefined}
       />
-      <div role="rowgroup" class="body" style={{ height: px(models.length * layout.rowHeight), width: px(totalWidth) }}>
+      <div role="rowgroup" class="body" style={{ height: px(models.length * layout.rowHeight) }}>
         {rows.map((row) => {
           const model = models[row];
           if (model === undefined) return null;
@@ -140,7 +150,9 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
           return (
             <MatrixRow
               key={model}
-              {...{ table, layout, row, model, columns, nodes }}
+              {...{ table, layout, row, model, nodes }}
+              from={spans.columns.start}
+              to={spans.columns.end}
               activeColumn={row === here.row ? here.column : undefined}
               chosenColumn={chosen === undefined ? undefined : chosen + FIRST_NODE_COLUMN}
             />
@@ -158,7 +170,7 @@ function nothingText(table: FleetTable): string {
   return 'No models yet: put a file into the models directory, or add an origin.';
 }
 
-/** The cell that has the focus exists even while it is scrolled away, so that the focus is not lost. */
+/** The row that has the focus exists even while it is scrolled away, so that the focus is not lost. */
 function withOne(span: { readonly start: number; readonly end: number }, one: number, count: number): number[] {
   const places = Array.from({ length: span.end - span.start }, (_, index) => span.start + index);
   if (one >= 0 && one < span.start) places.unshift(one);
@@ -167,7 +179,7 @@ function withOne(span: { readonly start: number; readonly end: number }, one: nu
 }
 
 function find(grid: HTMLElement | null, { row, column }: GridPlace): HTMLElement | null {
-  return grid?.querySelector<HTMLElement>(`[data-row="${row}"][data-column="${column}"]`) ?? null;
+  return grid?.querySelector<HTMLElement>(`[data-row="${row}"] > [aria-colindex="${column + 1}"]`) ?? null;
 }
 
 /** As little as is needed: the head and the first columns cover what lies under them. */
@@ -178,7 +190,7 @@ function scrollTo(grid: HTMLElement | null, { row, column }: GridPlace, layout: 
   if (row >= 0 && top < grid.scrollTop) grid.scrollTop = top;
   else if (row >= 0 && below > grid.scrollTop) grid.scrollTop = below;
   if (column < FIRST_NODE_COLUMN) return;
-  const fixed = layout.nameWidth + layout.sizeWidth + layout.copiesWidth;
+  const fixed = fixedWidth(layout);
   const left = (column - FIRST_NODE_COLUMN) * layout.cellWidth;
   const right = left + layout.cellWidth + fixed - grid.clientWidth;
   if (left < grid.scrollLeft) grid.scrollLeft = left;

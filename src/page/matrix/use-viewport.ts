@@ -2,6 +2,7 @@ import type { RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
 import { type Span, visibleSpan } from '../state/span.ts';
 import type { MatrixLayout } from './layout.ts';
+import { fixedWidth } from './matrix-row.tsx';
 
 interface Box {
   readonly width: number;
@@ -11,6 +12,7 @@ interface Box {
 }
 
 export interface Viewport {
+  /** 0 before it has been measured: then nothing is drawn that would have to move. */
   readonly width: number;
   readonly height: number;
   readonly spans: { readonly rows: Span; readonly columns: Span };
@@ -26,7 +28,7 @@ interface ViewportOptions {
 
 /** Which rows and columns are in sight. Scrolling draws anew only when that changes, once per frame. */
 export function useViewport(ref: RefObject<HTMLElement | null>, options: ViewportOptions): Viewport {
-  const [box, setBox] = useState<Box>({ width: 1000, height: 600, top: 0, left: 0 });
+  const [box, setBox] = useState<Box>({ width: 0, height: 0, top: 0, left: 0 });
   const spans = spansOf(box, options);
   useLayoutEffect(() => {
     const element = ref.current;
@@ -56,7 +58,6 @@ export function useViewport(ref: RefObject<HTMLElement | null>, options: Viewpor
 
 function spansOf(box: Box, options: ViewportOptions): Viewport['spans'] {
   const layout = options.layout(box.width);
-  const fixed = layout.nameWidth + layout.sizeWidth + layout.copiesWidth;
   return {
     rows: visibleSpan({
       offset: box.top,
@@ -67,7 +68,7 @@ function spansOf(box: Box, options: ViewportOptions): Viewport['spans'] {
     }),
     columns: visibleSpan({
       offset: box.left,
-      length: Math.max(0, box.width - fixed),
+      length: Math.max(0, box.width - fixedWidth(layout)),
       itemSize: layout.cellWidth,
       count: options.columns,
       step: options.columnStep,

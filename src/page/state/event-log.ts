@@ -1,4 +1,5 @@
 import type { Transfer } from '../../api/schemas.ts';
+import { formatBytes, formatDuration } from '../format.ts';
 import type { LoggedEvent, Tone } from './page-state.ts';
 
 const KEPT = 200;
@@ -48,7 +49,7 @@ export class EventLog {
     }
   }
 
-  #transfer({ model, state, problem }: Transfer): readonly [string, Tone?] | undefined {
+  #transfer({ model, state, problem, bytesTotal, seconds }: Transfer): readonly [string, Tone?] | undefined {
     if (this.#transferStates.get(model) === state) return undefined;
     this.#transferStates.set(model, state);
     switch (state) {
@@ -58,11 +59,12 @@ export class EventLog {
         return [`${model}: no source gives what is missing`, 'bad'];
       case 'failed':
         return [`${model}: ${problem?.message ?? 'failed'}`, 'bad'];
+      case 'done':
+        return [`${model} was fetched: ${formatBytes(bytesTotal)} in ${formatDuration(seconds * 1000)}`, 'good'];
       case 'queued':
       case 'starting':
       case 'verifying':
       case 'installing':
-      case 'done':
         return undefined;
     }
   }

@@ -3,6 +3,7 @@ import type { LoggedEvent } from '../state/page-state.ts';
 
 const SHOWN = 60;
 
+/** The newest first; each line is kept and filled anew, so that nothing moves under the reader's eyes. */
 export function EventList({ events }: { readonly events: readonly LoggedEvent[] }): VNode {
   return (
     <section class="panel events" aria-labelledby="events-title">
@@ -10,8 +11,8 @@ export function EventList({ events }: { readonly events: readonly LoggedEvent[] 
       <div class="scroll" tabIndex={0} aria-labelledby="events-title" role="region">
         {events.length === 0 ? <p class="nothing">Nothing has happened since this page was opened.</p> : null}
         <ol>
-          {events.slice(0, SHOWN).map(({ id, atMs, text, tone }) => (
-            <li key={id} class={tone}>
+          {events.slice(0, SHOWN).map(({ atMs, text, tone }, index) => (
+            <li key={index} class={tone}>
               <time dateTime={new Date(atMs).toISOString()}>{new Date(atMs).toLocaleTimeString('en-GB')}</time>
               <span title={text}>{text}</span>
             </li>

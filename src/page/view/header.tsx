@@ -48,7 +48,7 @@ function ConnectionState({ connection }: { readonly connection: Connection }): V
     return () => clearInterval(timer);
   }, [isLost]);
   return (
-    <p class={`connection ${connection.kind}`} title={isLost ? connection.reason : undefined}>
+    <p key={connection.kind} class={`connection ${connection.kind}`} title={isLost ? connection.reason : undefined}>
       <span class="dot" aria-hidden="true" />
       {connectionText(connection)}
     </p>
@@ -65,7 +65,9 @@ function connectionText(connection: Connection): string {
       return 'token needed';
     case 'lost': {
       const seconds = Math.ceil((connection.retryAtMs - Date.now()) / 1000);
-      return seconds > 0 ? `connection lost, again in ${seconds} s` : 'connection lost, trying';
+      return seconds > 0
+        ? `connection lost, again in ${String(seconds).padStart(2, '\u2007')} s`
+        : 'connection lost, trying';
     }
   }
 }

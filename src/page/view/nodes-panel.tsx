@@ -24,6 +24,12 @@ export function NodesPanel({ table }: PageState & { readonly table: FleetTable }
       <div class="scroll" tabIndex={0} role="region" aria-labelledby="nodes-title">
         {order.length === 0 ? <p class="nothing">No node has registered yet.</p> : null}
         <table>
+          <colgroup>
+            <col />
+            <col class="status" />
+            <col class="slots" />
+            <col class="age" />
+          </colgroup>
           <thead>
             <tr>
               <th scope="col">Node</th>

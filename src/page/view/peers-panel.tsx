@@ -18,6 +18,14 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
           <p class="nothing">No other node is known.</p>
         ) : (
           <table>
+            <colgroup>
+              <col />
+              <col class="over" />
+              <col class="rate" />
+              <col class="rate" />
+              <col class="free" />
+              <col class="seen" />
+            </colgroup>
             <thead>
               <tr>
                 <th scope="col">Node</th>

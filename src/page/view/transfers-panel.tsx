@@ -11,17 +11,19 @@ import { PieceMapView } from './piece-map.tsx';
 /** More are counted. */
 const SHOWN = 40;
 const MAPS_PER_TRANSFER = 3;
+const ENDED_SHOWN = 8;
 
 export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
   const active = transfers.filter(isActive);
-  const ended = transfers.filter((transfer) => !isActive(transfer)).slice(0, 8);
-  const elsewhere = table === undefined ? [] : incomingOf(table);
+  const ended = transfers.filter((transfer) => !isActive(transfer)).slice(0, ENDED_SHOWN);
+  const elsewhere = table?.kind === 'orchestrator' ? incomingOf(table) : [];
   const rate = active.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0);
   const isEmpty = active.length + ended.length + elsewhere.length === 0;
   return (
     <section class="panel transfers" aria-labelledby="transfers-title">
       <h2 id="transfers-title">
-        Transfers <span class="aside number">{rate < 1 ? '' : formatRate(rate)}</span>
+        Transfers{' '}
+        <span class="aside number">{elsewhere.length > 0 ? elsewhere.length : rate < 1 ? '' : formatRate(rate)}</span>
       </h2>
       <div class="scroll" tabIndex={0} role="region" aria-labelledby="transfers-title">
         {isEmpty ? <p class="nothing">Nothing is on its way.</p> : null}
@@ -29,24 +31,9 @@ export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
           {active.slice(0, SHOWN).map((transfer) => (
             <TransferItem key={transfer.model} transfer={transfer} maps={pieces.get(transfer.model) ?? []} />
           ))}
-          {elsewhere.slice(0, SHOWN).map(({ key, model, node, share, etaMs }) => (
-            <li key={key} class="transfer short">
-              <div class="line">
-                <span class="model" title={model}>
-                  {model}
-                </span>
-                <span class="where">→ {node}</span>
-              </div>
-              <Bar
-                parts={[{ kind: 'done', share: share ?? 0 }]}
-                progress={share ?? 0}
-                label={`${model} on ${node}: ${share === undefined ? 'progress unknown' : formatPercent(share)}`}
-              />
-              <div class="line quiet number">
-                <span>{share === undefined ? '' : formatPercent(share)}</span>
-                <span>{etaMs === undefined ? '' : `${formatLeft(etaMs)} left`}</span>
-              </div>
-            </li>
+          {elsewhere.slice(0, SHOWN).map((incoming, index) => (
+            // By place: they are all alike, and so none of them moves when another ends.
+            <IncomingItem key={index} {...incoming} />
           ))}
           {ended.map((transfer) => (
             <EndedItem key={transfer.model} transfer={transfer} />
@@ -55,6 +42,29 @@ export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
         {elsewhere.length > SHOWN ? <p class="quiet">and {elsewhere.length - SHOWN} more</p> : null}
       </div>
     </section>
+  );
+}
+
+function IncomingItem({ model, node, share, etaMs }: Incoming): VNode {
+  const percent = share === undefined ? '' : formatPercent(share);
+  return (
+    <li class="transfer">
+      <div class="line">
+        <span class="model" title={model}>
+          {model}
+        </span>
+        <span class="where">→ {node}</span>
+      </div>
+      <Bar
+        parts={[{ kind: 'done', share: share ?? 0 }]}
+        progress={share ?? 0}
+        label={`${model} on ${node}: ${share === undefined ? 'progress unknown' : percent}`}
+      />
+      <div class="facts quiet number">
+        <span>{percent}</span>
+        <span>{etaMs === undefined ? '' : `${formatLeft(etaMs)} left`}</span>
+      </div>
+    </li>
   );
 }
 
@@ -72,7 +82,7 @@ function TransferItem({ transfer, maps }: { readonly transfer: Transfer; readonl
         <span class="number strong">{formatPercent(share)}</span>
       </div>
       <Bar parts={[{ kind: 'done', share }]} progress={share} label={`${model}: ${formatPercent(share)}`} />
-      <div class="line quiet number">
+      <div class="facts quiet number">
         <span>
           {formatBytes(bytesDone)} of {formatBytes(bytesTotal)}
         </span>
@@ -99,7 +109,7 @@ function EndedItem({ transfer }: { readonly transfer: Transfer }): VNode {
         </span>
         <span class={state === 'failed' ? 'bad' : 'good'}>{state}</span>
       </div>
-      <div class="line quiet number">
+      <div class="facts quiet number">
         {problem === undefined ? (
           <>
             <span>{formatBytes(bytesTotal)}</span>
@@ -114,14 +124,13 @@ function EndedItem({ transfer }: { readonly transfer: Transfer }): VNode {
 }
 
 interface Incoming {
-  readonly key: string;
   readonly model: string;
   readonly node: string;
   readonly share: number | undefined;
   readonly etaMs: number | undefined;
 }
 
-/** What other nodes fetch. */
+/** What the nodes fetch. */
 function incomingOf(table: FleetTable): Incoming[] {
   const incoming: Incoming[] = [];
   for (const [index, { id }] of table.nodes.entries()) {
@@ -129,7 +138,7 @@ function incomingOf(table: FleetTable): Incoming[] {
     for (const cell of table.cellsOf(index)) {
       const model = table.models[cell.model]?.id;
       if (cell.state !== 'fetching' || model === undefined) continue;
-      incoming.push({ key: `${id}\n${model}`, model, node: id, share: shareOf(cell), etaMs: cell.etaMs });
+      incoming.push({ model, node: id, share: shareOf(cell), etaMs: cell.etaMs });
     }
   }
   return incoming;
