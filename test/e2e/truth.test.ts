@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { appendFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Random, seededRandom } from '../../src/util/random.ts';
+import type { DaemonProcess } from '../support/daemon-process.ts';
+import type { HeartbeatConsumer } from '../support/heartbeat-consumer.ts';
+import { TestBed } from '../support/test-bed.ts';
+import { delay, eventually } from '../support/wait.ts';
+
+const NODES = 3;
+const EVENTS = 40;
+const MODELS = 4;
+/** Ten times what it takes on a machine that has nothing else to do: from a change by others to its withdrawal. */
+const UNSEEN_MS = 2_500;
+const OFFLINE_AFTER_MS = 30_000;
+
+/** What is known of one file that the test changes. */
+interface Ledger {
+  /** When the bytes were last changed, and whether by the daemon itself. */
+  touchedAtMs: number;
+  /** The daemon was told to delete it, and has not answered yet. */
+  deleting: boolean;
+}
+
+test('with real daemons, too, no task is placed where the model is not, while files change under them', {
+  timeout: 180_000,
+}, async (t) => {
+  const seed = Number(process.env['SHOAL_SEED'] ?? Date.now() % 1_000_000);
+  t.diagnostic(`SHOAL_SEED=${seed}`);
+  const random = seededRandom(seed);
+  const bed = await TestBed.open({ context: t });
+  const consumer = await bed.consumer();
+  const daemons = await Promise.all(
+    Array.from({ length: NODES }, (_, n) =>
+      bed.daemon(`n${n}`, { orchestrators: [consumer.url], args: ['--settle', '100ms'] }),
+    ),
+  );
+  const ledger = new Map<string, Ledger>();
+  const falsehoods: string[] = [];
+  let placements = 0;
+  const probe = async (): Promise<void> => {
+    for (const daemon of daemons) {
+      for (let n = 0; n < MODELS; n += 1) {
+        const fault = await judge(daemon, `m${n}.ckpt`, consumer, ledger);
+        if (fault === undefined) continue;
+        placements += 1;
+        if (fault !== 'true') falsehoods.push(fault);
+      }
+    }
+  };
+  for (let event = 0; event < EVENTS; event += 1) {
+    await change(daemons, random, ledger);
+    await delay(random() * 100);
+    await probe();
+  }
+  await delay(UNSEEN_MS + 500);
+  await probe();
+  // In the end all say what is there.
+  for (const daemon of daemons.filter(({ isRunning }) => isRunning)) {
+    await eventually(`${daemon.name} reports what it has`, async () => {
+      const there = (await daemon.models()).filter(({ state }) => state === 'installed').map(({ id }) => id);
+      return there.every((id) => consumer.available(daemon.name).includes(id));
+    });
+  }
+  t.diagnostic(`${placements} placements`);
+  assert.deepEqual(falsehoods.slice(0, 5), [], `SHOAL_SEED=${seed}`);
+  assert.deepEqual(consumer.violations, []);
+});
+
+async function change(daemons: readonly DaemonProcess[], random: Random, ledger: Map<string, Ledger>): Promise<void> {
+  const daemon = daemons[Math.floor(random() * daemons.length)] ?? assert.fail();
+  const id = `m${Math.floor(random() * MODELS)}.ckpt`;
+  const file = join(daemon.modelsDir, id);
+  const entry = ledger.get(`${daemon.name} ${id}`) ?? { touchedAtMs: 0, deleting: false };
+  ledger.set(`${daemon.name} ${id}`, entry);
+  const dice = random();
+  if (dice < 0.03 && daemon.isRunning) {
+    await daemon.kill();
+    return;
+  }
+  if (!daemon.isRunning) {
+    await daemon.start();
+    return;
+  }
+  const bytes = `${random()} ${'x'.repeat(Math.floor(random() * 100_000))}`;
+  if (dice < 0.5) {
+    await writeFile(`${file}.tmp`, bytes);
+    entry.touchedAtMs = Date.now();
+    await rename(`${file}.tmp`, file);
+  } else if (dice < 0.75) {
+    entry.deleting = true;
+    const { status } = await daemon.request('DELETE', `/v1/models/${id}`);
+    assert.ok(status === 204 || status === 404, `DELETE was answered with ${status}`);
+    entry.deleting = false;
+  } else {
+    entry.touchedAtMs = Date.now();
+    const how = dice < 0.83 ? appendFile(file, bytes) : dice < 0.91 ? truncate(file, 10) : rm(file);
+    // What is not there cannot be changed.
+    await how.catch(() => undefined);
+  }
+}
+
+/** Undefined when no task would be placed there, `true` when it would, rightly; else what is wrong. */
+async function judge(
+  daemon: DaemonProcess,
+  id: string,
+  consumer: HeartbeatConsumer,
+  ledger: ReadonlyMap<string, Ledger>,
+): Promise<string | undefined> {
+  const newest = consumer.of(daemon.name).at(-1);
+  if (newest?.models.includes(id) !== true || Date.now() - newest.atMs > OFFLINE_AFTER_MS) return undefined;
+  if (!daemon.isRunning) return undefined;
+  const entry = ledger.get(`${daemon.name} ${id}`);
+  const lately = (): boolean => Date.now() - (entry?.touchedAtMs ?? 0) <= UNSEEN_MS;
+  if (lately()) return 'true';
+  const digest = await daemon.model(id).then(
+    ({ digest: vouched, state }) => (state === 'installed' ? vouched : state),
+    () => 'nobody knows it',
+  );
+  const found = digestOf(join(daemon.modelsDir, id));
+  // A newer heartbeat may have come while it was looked at.
+  if (digest === found || consumer.of(daemon.name).at(-1) !== newest || lately()) return 'true';
+  return `${daemon.name} was chosen for ${id}: ${String(digest)} is vouched for, ${found} is there`;
+}
+
+function digestOf(file: string): string {
+  try {
+    return `sha256:${createHash('sha256').update(readFileSync(file)).digest('hex')}`;
+  } catch {
+    return 'nothing';
+  }
+}
