@@ -6,7 +6,16 @@ import { sha256OfFile } from '../test/support/hash-file.ts';
 import { makeSafetensors } from '../test/support/make-safetensors.ts';
 import { TestBed } from '../test/support/test-bed.ts';
 import { type Benchmark, formatTable, median, numberOption, textOption } from './benchmark.ts';
-import { aria2, type Contestant, curlFamily, has, libtorrent, rsync, shoalPeer } from './link/contestants.ts';
+import {
+  aria2,
+  type Contestant,
+  curlFamily,
+  has,
+  libtorrent,
+  rsync,
+  SHOAL_LINKS,
+  shoalPeer,
+} from './link/contestants.ts';
 import type { Timing } from './link/timed.ts';
 
 const FILE_NAME = 'bench.safetensors';
@@ -40,9 +49,10 @@ export const benchmark: Benchmark = {
       family: 'sdxl',
     });
     const course = { bed, sourceDirectory, fileName: FILE_NAME };
-    const wanted = (name: string): boolean => only === '' || only.split(',').some((part) => name.startsWith(part));
+    const wanted = (name: string): boolean =>
+      only === '' || only.split(',').some((part) => name === part || (part.startsWith(name) && name !== 'shoal'));
     const all = [
-      ...(wanted('shoal') ? [await shoalPeer(course)] : []),
+      ...(await shoals(course, wanted)),
       ...(wanted('curl') ? await curlFamily(course) : []),
       ...(wanted('rsync') ? [await rsync(course)] : []),
       ...(wanted('aria2') ? (has.command('aria2c') ? [await aria2(course)] : skipped('aria2', 'aria2')) : []),
@@ -58,7 +68,7 @@ export const benchmark: Benchmark = {
       for (const { name, fetch } of contestants) {
         const { file, ...timing } = await fetch();
         if ((await sha256OfFile(file)) !== made.sha256) throw new Error(`${name} fetched something else`);
-        if (name !== 'shoal') await rm(file);
+        if (!name.startsWith('shoal')) await rm(file);
         timings.get(name)?.push(timing);
         console.error(`round ${round}: ${name.padEnd(16)} ${(mib / timing.seconds).toFixed(0)} MiB/s`);
       }
@@ -66,6 +76,16 @@ export const benchmark: Benchmark = {
     return conclude(mib, contestants, timings);
   },
 };
+
+/** One pair of daemons for each way that is asked for. */
+async function shoals(
+  course: Parameters<typeof shoalPeer>[0],
+  wanted: (name: string) => boolean,
+): Promise<Contestant[]> {
+  const made: Contestant[] = [];
+  for (const link of SHOAL_LINKS) if (wanted(link.name)) made.push(await shoalPeer(course, link));
+  return made;
+}
 
 function skipped(name: string, debianPackage: string): Contestant[] {
   console.error(`without ${name}: apt-get install ${debianPackage} to have it beside`);
@@ -80,9 +100,10 @@ function conclude(mib: number, contestants: readonly Contestant[], timings: Read
       does,
       mibPerSecond: mib / median(runs.map((timing) => timing.seconds)),
       cpuSecondsPerGib: (median(runs.map((timing) => timing.cpuSeconds)) * 1024) / mib,
+      senderCpuSecondsPerGib: (median(runs.map((timing) => timing.senderCpuSeconds ?? Number.NaN)) * 1024) / mib,
     };
   });
-  const others = results.filter(({ name }) => name !== 'shoal');
+  const others = results.filter(({ name }) => !name.startsWith('shoal'));
   const best = Math.max(...others.map((result) => result.mibPerSecond));
   const ours = results.find(({ name }) => name === 'shoal')?.mibPerSecond ?? Number.NaN;
   const rows = results.map((result) => [
@@ -90,16 +111,23 @@ function conclude(mib: number, contestants: readonly Contestant[], timings: Read
     result.mibPerSecond.toFixed(0),
     (result.mibPerSecond / best).toFixed(2),
     result.cpuSecondsPerGib.toFixed(2),
+    Number.isNaN(result.senderCpuSecondsPerGib) ? '' : result.senderCpuSecondsPerGib.toFixed(2),
     result.does,
   ]);
-  console.log(formatTable([['', 'MiB/s', '÷ best', 'CPU s/GiB', ''], ...rows]));
+  console.log(formatTable([['', 'MiB/s', '÷ best', 'CPU s/GiB receiving', 'sending', ''], ...rows]));
   return {
     mib,
     ratioToBest: Number((ours / best).toFixed(3)),
     results: Object.fromEntries(
-      results.map(({ name, mibPerSecond, cpuSecondsPerGib }) => [
+      results.map(({ name, mibPerSecond, cpuSecondsPerGib, senderCpuSecondsPerGib }) => [
         name,
-        { mibPerSecond: Math.round(mibPerSecond), cpuSecondsPerGib: Number(cpuSecondsPerGib.toFixed(2)) },
+        {
+          mibPerSecond: Math.round(mibPerSecond),
+          cpuSecondsPerGib: Number(cpuSecondsPerGib.toFixed(2)),
+          ...(Number.isNaN(senderCpuSecondsPerGib)
+            ? {}
+            : { senderCpuSecondsPerGib: Number(senderCpuSecondsPerGib.toFixed(2)) }),
+        },
       ]),
     ),
   };

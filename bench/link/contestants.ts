@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { endProcess, spawnOwned } from '../../test/support/child-process.ts';
 import { freePort } from '../../test/support/nginx.ts';
@@ -24,23 +24,36 @@ interface Course {
   readonly fileName: string;
 }
 
+/** Ways for pieces to go from one daemon to the other. */
+export const SHOAL_LINKS = [
+  { name: 'shoal', does: 'encrypted, BLAKE3 per piece, sha256, fsync', args: [] },
+  { name: 'shoal-plain', does: 'the same without encryption', args: ['--lane-encryption', 'off'] },
+  { name: 'shoal-libp2p', does: 'the same over a libp2p stream', args: ['--lane', 'off'] },
+] as const;
+
 /** Two daemons; from the want to "installed", so with both digests, fsync and rename. */
-export async function shoalPeer({ bed, sourceDirectory, fileName }: Course): Promise<Contestant> {
-  const sender = await bed.daemon('sender', { models: sourceDirectory, args: ['--settle', '100ms'] });
+export async function shoalPeer(
+  { bed, sourceDirectory, fileName }: Course,
+  { name, does, args }: (typeof SHOAL_LINKS)[number],
+): Promise<Contestant> {
+  // Each pair has a directory of its own over the same file; it is hashed once more at the start.
+  const models = await bed.makeDirectory(`${name}-source`);
+  await link(join(sourceDirectory, fileName), join(models, fileName));
+  const sender = await bed.daemon(`${name}-sender`, { models, args: ['--settle', '100ms', ...args] });
   await sender.waitForModel(fileName, 'installed', 120_000);
-  const receiver = await bed.daemon('receiver');
+  const receiver = await bed.daemon(`${name}-receiver`, { args, bootstrap: [sender.listen[0] ?? ''] });
   await eventually('the receiver hears of the file', async () =>
     (await receiver.models('fleet')).some((model) => model.id === fileName),
   );
   return {
-    name: 'shoal',
-    does: 'encrypted, BLAKE3 per piece, sha256, fsync',
+    name,
+    does,
     async fetch() {
       if ((await receiver.model(fileName)).state === 'installed') {
         await receiver.json(`/v1/models/${fileName}`, 'DELETE');
         await receiver.waitForModel(fileName, 'missing');
       }
-      const cpu = cpuSecondsOf(receiver.pid);
+      const cpu = { receiver: cpuSecondsOf(receiver.pid), sender: cpuSecondsOf(sender.pid) };
       const start = performance.now();
       await receiver.want(fileName);
       await eventually('installed', async () => (await receiver.model(fileName)).state === 'installed', {
@@ -48,7 +61,17 @@ export async function shoalPeer({ bed, sourceDirectory, fileName }: Course): Pro
         everyMs: 20,
       });
       const seconds = (performance.now() - start) / 1000;
-      return { seconds, cpuSeconds: cpuSecondsOf(receiver.pid) - cpu, file: join(receiver.modelsDir, fileName) };
+      const from = (await receiver.json<{ peers: { transport: string }[] }>('/v1/peers')).peers.map(
+        (peer) => peer.transport,
+      );
+      if (!from.includes(name === 'shoal-libp2p' ? 'stream' : 'lane'))
+        throw new Error(`${name} went over ${from.join()}`);
+      return {
+        seconds,
+        cpuSeconds: cpuSecondsOf(receiver.pid) - cpu.receiver,
+        senderCpuSeconds: cpuSecondsOf(sender.pid) - cpu.sender,
+        file: join(receiver.modelsDir, fileName),
+      };
     },
   };
 }

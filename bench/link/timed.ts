@@ -5,6 +5,8 @@ export interface Timing {
   readonly seconds: number;
   /** Of the receiving side. */
   readonly cpuSeconds: number;
+  /** Of the sending side, where it is one process. */
+  readonly senderCpuSeconds?: number;
 }
 
 /** Wall clock and CPU of one command, as bash's `time` has them. */
