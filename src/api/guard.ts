@@ -52,11 +52,16 @@ export function checkHost(request: GuardedRequest): void {
   );
 }
 
-/** Pages of other sites may not trigger anything: browsers name them in Origin, other programs send none. */
+/**
+ * Pages of other sites may not trigger anything: browsers name them in Origin and say in Sec-Fetch-Site that they are
+ * others; other programs send neither.
+ */
 export function checkOrigin(request: GuardedRequest): void {
-  const { origin, host } = request.headers;
-  if (origin === undefined || request.method === 'GET' || request.method === 'HEAD') return;
-  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  if (request.method === 'GET' || request.method === 'HEAD') return;
+  const { origin = 'unknown', host, 'sec-fetch-site': site = 'none' } = request.headers;
+  const isKnownAlien = site !== 'same-origin' && site !== 'none';
+  if (request.headers.origin === undefined && !isKnownAlien) return;
+  if (!isKnownAlien && URL.canParse(origin) && new URL(origin).host === host) return;
   throw new RequestError(
     403,
     'forbidden-origin',

@@ -89,6 +89,11 @@ test('pages of other sites change nothing', async (t) => {
   assert.deepEqual(await post('null'), { status: 403, code: 'forbidden-origin' });
   assert.deepEqual(node.calls, []);
   assert.equal((await post(api.url)).status, 204);
+  const said = (site: string) =>
+    rawRequest(`${api.url}/v1/rescan`, { method: 'POST', headers: { 'sec-fetch-site': site } });
+  assert.deepEqual(await said('cross-site'), { status: 403, code: 'forbidden-origin' });
+  assert.deepEqual(await said('same-site'), { status: 403, code: 'forbidden-origin' });
+  assert.equal((await said('same-origin')).status, 204);
 });
 
 test('every answer carries the security headers and the correlation id', async (t) => {
