@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { Store } from '../store/store.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { Clock } from '../util/clock.ts';
+import { childController } from '../util/deadline.ts';
+import { isAbort } from '../util/errors.ts';
 import { formatHostPort, type HostPort } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
@@ -144,13 +146,21 @@ export class Orchestration {
   /** From the first scan on: before it nothing is known that could be reported. */
   async run(signal: AbortSignal): Promise<void> {
     this.#changed();
-    await Promise.all([
-      ...this.links.map((link) => link.run(signal)),
-      this.#pools.manager?.run(signal),
-      this.#registered.run(signal),
-      this.preloads.run(signal),
-      this.#watchRetirements(signal),
-    ]);
+    const { controller, release } = childController(signal);
+    const until = controller.signal;
+    const loops = [
+      ...this.links.map((link) => link.run(until)),
+      this.#pools.manager?.run(until),
+      this.#registered.run(until),
+      this.preloads.run(until),
+      this.#watchRetirements(until),
+    ];
+    // One that fails ends the others; the end is when all have ended, because links say goodbye.
+    for (const loop of loops) loop?.catch((error: unknown) => controller.abort(error));
+    const results = await Promise.allSettled(loops);
+    release();
+    const failed = results.find((one) => one.status === 'rejected' && !isAbort(one.reason));
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   #changed(): void {
