@@ -26,6 +26,12 @@ export interface WantedBlob {
 
 /** Knows who has a blob now. */
 export interface Locator {
+  /** This node's peer id. */
+  readonly self: string;
+  /** Whether there are other nodes at all. */
+  hasCompany(): boolean;
+  /** Other nodes that are fetching the blob now, by their records. */
+  fetchers(blob: WantedBlob): string[];
   sources(blob: WantedBlob): SourceOpener[];
   /** Checked against its CID. @throws ShoalError `not-found` when nobody gives it now */
   manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array>;
@@ -62,6 +68,8 @@ export class BlobFetch {
   #download: Download | undefined;
   #last: DownloadProgress | undefined;
   #earlierRefetchedBytes = 0;
+  #fetchers: readonly string[] = [];
+  #release: () => void = () => undefined;
 
   constructor(blob: WantedBlob, options: { readonly priority: 'normal' | 'high' }, parts: BlobFetchParts) {
     this.blob = blob;
@@ -103,11 +111,24 @@ export class BlobFetch {
     const have = await plane.recheck(target, signal);
     this.#phase = 'fetching';
     using whole = plane.hashPrefix({ path: partial.path, sizeBytes, have });
-    await this.#fetchPieces(target, { partial, have, turn, reservation, whole }, signal);
-    this.#phase = 'verifying';
-    await this.#verify(target, partial, await whole.digest(signal), signal);
+    try {
+      await this.#fetchPieces(target, { partial, have, turn, reservation, whole }, signal);
+      this.#phase = 'verifying';
+      await this.#verify(target, partial, await whole.digest(signal), signal);
+    } catch (error) {
+      this.release();
+      throw error;
+    }
     this.#phase = 'done';
     return partial;
+  }
+
+  /**
+   * The partial is installed, or given up, and not served any more. Until then its pieces are: others who fetch the model
+   * at the same time have no use for a node that falls silent while it verifies, or waits for the model's other files.
+   */
+  release(): void {
+    this.#release();
   }
 
   async #fetchPieces(
@@ -115,11 +136,19 @@ export class BlobFetch {
     run: { partial: Partial; have: Bitfield; turn: Turn; reservation: Reservation; whole: PrefixHash },
     signal: AbortSignal,
   ): Promise<void> {
-    const { store, holdings, download: parts, onPiece, onHoldings } = this.#parts;
+    const { store, holdings, locator, download: parts, onPiece, onHoldings } = this.#parts;
     const { partial, have, turn, reservation, whole } = run;
     const geometry = geometryOf(target.manifest.sizeBytes);
     const download = new Download(
-      { blob: target, have },
+      {
+        blob: target,
+        have,
+        sharedOrigins: {
+          self: locator.self,
+          fetchers: () => this.#fetchers,
+          hasCompany: () => locator.hasCompany(),
+        },
+      },
       {
         ...parts,
         // What is promised to us is still free; it is ours to use.
@@ -134,6 +163,11 @@ export class BlobFetch {
     download.on('state', ({ kind }) => turn.setIdle(kind === 'stalled' || kind === 'paused'));
     this.#download = download;
     const holding = holdings.open(partial, have);
+    this.#release = () => {
+      this.#release = () => undefined;
+      holding.close();
+      onHoldings(target.sha256);
+    };
     onHoldings(target.sha256);
     const { controller, release } = childController(signal);
     const following = this.#followSources(download, controller.signal);
@@ -143,8 +177,6 @@ export class BlobFetch {
       controller.abort();
       release();
       await following;
-      holding.close();
-      onHoldings(target.sha256);
       this.#last = download.progress();
       this.#earlierRefetchedBytes += this.#last.refetchedBytes;
       this.#download = undefined;
@@ -158,6 +190,7 @@ export class BlobFetch {
     let known = new Map<string, SourceOpener>();
     try {
       while (!signal.aborted) {
+        this.#fetchers = locator.fetchers(this.blob);
         const now = new Map(locator.sources(this.blob).map((opener) => [sourceKey(opener.id), opener]));
         for (const [key, opener] of now) if (!known.has(key)) download.addSource(opener);
         for (const [key, { id }] of known) if (!now.has(key)) download.removeSource(id);

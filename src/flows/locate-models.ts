@@ -5,6 +5,7 @@ import type { DataPlane } from '../transfer/data-plane.ts';
 import { FileOrigin } from '../transfer/file-origin.ts';
 import type { LaneBook } from '../transfer/lane/lane-book.ts';
 import { PeerSourceOpener } from '../transfer/lane/lane-source.ts';
+import { neighboursOf } from '../transfer/neighbours.ts';
 import type { Origin } from '../transfer/origin.ts';
 import type { SourceOpener } from '../transfer/piece-source.ts';
 import type { PieceStreams } from '../transfer/piece-streams.ts';
@@ -91,9 +92,26 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     return () => this.off('change', listener);
   }
 
+  get self(): string {
+    return this.#parts.swarm.peerId;
+  }
+
+  hasCompany(): boolean {
+    return this.#parts.swarm.fleet.nodes().length > 0;
+  }
+
+  fetchers({ sha256, manifest }: WantedBlob): string[] {
+    const providers = this.#parts.swarm.fleet.providersOf(sha256, manifest);
+    return providers.filter(({ complete }) => !complete).map(({ peerId }) => peerId);
+  }
+
   sources(blob: WantedBlob): SourceOpener[] {
     const { swarm, streams, lanes, plane } = this.#parts;
-    const peers = swarm.fleet.providersOf(blob.sha256, blob.manifest).map(({ peerId }) => {
+    const { sha256, manifest } = blob;
+    const candidates = swarm.fleet
+      .providersOf(sha256, manifest)
+      .map(({ peerId, complete }) => ({ id: peerId, fetching: !complete }));
+    const peers = neighboursOf({ sha256, self: this.self }, candidates).map((peerId) => {
       const availability = swarm.haveMaps.watch(blob.sha256, peerId);
       const stream = new StreamSourceOpener({ peerId, availability }, { streams, plane });
       return new PeerSourceOpener({ peerId, availability }, { lanes, stream, plane });

@@ -22,6 +22,8 @@ export interface OriginShareOptions {
   readonly self: string;
   /** Who is fetching the blob now, as far as is known; this node may be among them. */
   readonly fetchers: () => Iterable<string>;
+  /** Whether there are other nodes at all that might begin at the same time. */
+  readonly hasCompany: () => boolean;
   readonly readers?: number;
 }
 
@@ -81,7 +83,7 @@ export class OriginShare {
     const { self } = this.#options;
     let backlogs: Uint32Array | undefined;
     this.#startMs ??= look.nowMs;
-    const settling = look.nowMs < this.#startMs + SETTLE_MS;
+    const settling = look.nowMs < this.#startMs + SETTLE_MS && this.#options.hasCompany();
     return ({ index, copies, lateMs }) => {
       if (settling) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;
