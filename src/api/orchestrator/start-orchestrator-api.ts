@@ -15,11 +15,11 @@ import type { App } from '../app.ts';
 import { EventStreams, usualEventStreams } from '../event-streams.ts';
 import { checkHost, checkOrigin, securityHeaders } from '../guard.ts';
 import { assertGuarded, closeApp, createApp, describe, listen, observe, sendProblem } from '../http-app.ts';
+import { encodeModelId } from '../model-url.ts';
 import { pageRoutes } from '../page.ts';
 import { fleetRoutes } from '../routes/fleet.ts';
 import type { Api } from '../start-api.ts';
 import { compileValidator } from '../validator.ts';
-import { encodeCatalogId } from './catalog-url.ts';
 import { fleetEvents } from './fleet-events.ts';
 import { forbidden, type OrchestratorRouteParts } from './orchestrator-app.ts';
 import { RegistryFleet } from './registry-fleet.ts';
@@ -58,7 +58,7 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
   const events = new EventStreams(usualEventStreams, { service: fleetEvents(orchestrator, metrics), log });
   const app = createApp({
     maxConnections: MAX_CONNECTIONS,
-    rewriteUrl: encodeCatalogId,
+    rewriteUrl: encodeModelId,
     answerProblem: sendShapedProblem,
     validator: compileOrchestratorValidator,
   });
