@@ -70,6 +70,7 @@ export class ModelFetch {
     } finally {
       controller.abort();
       release();
+      for (const blob of this.#blobs) blob.release();
       await measuring;
       this.#installing = false;
       this.#endMs = this.#parts.clock.monotonic();
