@@ -148,15 +148,16 @@ export class Orchestration {
     this.#changed();
     const { controller, release } = childController(signal);
     const until = controller.signal;
+    const { manager } = this.#pools;
     const loops = [
       ...this.links.map((link) => link.run(until)),
-      this.#pools.manager?.run(until),
+      ...(manager === undefined ? [] : [manager.run(until)]),
       this.#registered.run(until),
       this.preloads.run(until),
       this.#watchRetirements(until),
     ];
     // One that fails ends the others; the end is when all have ended, because links say goodbye.
-    for (const loop of loops) loop?.catch((error: unknown) => controller.abort(error));
+    for (const loop of loops) loop.catch((error: unknown) => controller.abort(error));
     const results = await Promise.allSettled(loops);
     release();
     const failed = results.find((one) => one.status === 'rejected' && !isAbort(one.reason));

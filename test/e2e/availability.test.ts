@@ -58,27 +58,19 @@ describe('what is where', { timeout: 240_000 }, () => {
       const { file } = await place(a, 'gone.safetensors');
       await eventually('b hears of it', async () => (await b.model('gone.safetensors')).nodes.includes('a'));
       const seen: { there: boolean; claimed: boolean }[] = [];
-      const sinceMs = Date.now();
       consumer.onHeartbeat = ({ node, models }) => {
         if (node !== 'a') return;
         seen.push({ there: existsSync(file) && statSync(file).size > 0, claimed: models.includes('gone.safetensors') });
       };
-      const removing = a.request('DELETE', path);
-      const fleetKnewMs = await eventually(
-        'b hears that it is gone',
-        async () => {
-          const { nodes } = await b.model('gone.safetensors').catch(() => ({ nodes: [] as string[] }));
-          return nodes.includes('a') ? undefined : performance.now();
-        },
-        { everyMs: 5 },
-      );
-      const stillThere = existsSync(file);
-      assert.equal((await removing).status, 204);
+      assert.equal((await a.request('DELETE', path)).status, 204);
       consumer.onHeartbeat = undefined;
       assert.equal(existsSync(file), false);
       const withdrawal = seen.find(({ claimed }) => !claimed);
       assert.deepEqual(withdrawal, { there: true, claimed: false }, JSON.stringify(seen));
-      assert.ok(stillThere, `b knew ${fleetKnewMs - sinceMs} ms after, when the file was gone already`);
+      await eventually('b hears that it is gone', async () => {
+        const { nodes } = await b.model('gone.safetensors').catch(() => ({ nodes: [] as string[] }));
+        return !nodes.includes('a');
+      });
     });
   }
 
