@@ -51,7 +51,14 @@ export class PlaneBlob {
     },
     signal: AbortSignal,
   ): Promise<ResultOf<K>> {
-    return await this.#begin<K>(piece, thread, options.order, signal, options.onBytes).ended;
+    let toldBytes = 0;
+    const onBytes = (bytes: number): void => {
+      toldBytes += bytes;
+      options.onBytes(bytes);
+    };
+    const result = await this.#begin<K>(piece, thread, options.order, signal, onBytes).ended;
+    if (toldBytes < piece.length) options.onBytes(piece.length - toldBytes);
+    return result;
   }
 
   /** Resolves when nothing can be written any more. */

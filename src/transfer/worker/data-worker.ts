@@ -94,7 +94,6 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
           progress.add(bytes.length);
         };
         validator = await reader.readRange(order.request, { range, validator }, take, context.signal);
-        progress.flush();
       });
       return { ...result, validator };
     }

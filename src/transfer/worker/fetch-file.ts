@@ -36,7 +36,6 @@ export async function readOriginPiece(
     throw error;
   } finally {
     file.release();
-    progress.flush();
   }
 }
 

@@ -16,14 +16,16 @@ export async function breathe(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
 }
 
-const PROGRESS_BYTES = 256 * 1024;
-const PROGRESS_MS = 100;
+/** A message to the main thread costs it about as much as 100 KiB cost the network. */
+const PROGRESS_MS = 25;
+/** A piece that is here sooner tells of itself by its end. */
+const FIRST_PROGRESS_MS = 5;
 
-/** Tells progress often enough for stall detection and seldom enough to cost nothing. */
+/** Tells progress often enough for stall detection and seldom enough to cost nothing; what comes last the end tells. */
 export class Progress {
   readonly #context: TaskContext;
   #bytes = 0;
-  #toldMs = -Infinity;
+  #toldMs: number | undefined;
 
   constructor(context: TaskContext) {
     this.#context = context;
@@ -31,14 +33,18 @@ export class Progress {
 
   add(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes >= PROGRESS_BYTES || performance.now() - this.#toldMs >= PROGRESS_MS) this.flush();
+    const nowMs = performance.now();
+    this.#toldMs ??= nowMs - PROGRESS_MS + FIRST_PROGRESS_MS;
+    if (nowMs - this.#toldMs < PROGRESS_MS) return;
+    this.flush();
+    this.#toldMs = nowMs;
   }
 
+  /** For work whose end does not say how many bytes there were. */
   flush(): void {
     if (this.#bytes === 0) return;
     this.#context.tell({ kind: 'progress', bytes: this.#bytes });
     this.#bytes = 0;
-    this.#toldMs = performance.now();
   }
 }
 

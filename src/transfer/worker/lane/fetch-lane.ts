@@ -77,7 +77,6 @@ class Landing {
       }
     }
     this.#progress.add(bytes.length);
-    if (this.#missing === 0) this.#progress.flush();
     return this.#missing === 0;
   }
 }
