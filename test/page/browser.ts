@@ -44,6 +44,7 @@ export class WatchedPage {
     options: Parameters<Browser['newPage']>[0] = {},
   ): Promise<WatchedPage> {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
+    page.setDefaultTimeout(15_000);
     const watched = new WatchedPage(page);
     await page.addInitScript(observe);
     await page.goto(url);

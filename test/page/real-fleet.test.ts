@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { makeSafetensors } from '../support/make-safetensors.ts';
+import { OrchestratorProcess } from '../support/orchestrator-process.ts';
+import { TestBed } from '../support/test-bed.ts';
+import { openBrowser, WatchedPage } from './browser.ts';
+
+const MODEL = 'checkpoints/juggernaut.safetensors';
+const SIZE_BYTES = 24 * 2 ** 20;
+
+test('a person gets a model here, sees its pieces come and the daemon go and come back', async (t) => {
+  const bed = await TestBed.open({ context: t });
+  const orchestrator = await bed
+    .own(new OrchestratorProcess({ home: await bed.makeDirectory('orchestrator') }))
+    .start();
+  const orchestrators = [orchestrator.url];
+  const models = await bed.makeDirectory('gpu-1/models/checkpoints');
+  await makeSafetensors(join(models, 'juggernaut.safetensors'), {
+    family: 'sdxl',
+    sizeBytes: SIZE_BYTES,
+    seed: 'page',
+  });
+  const one = await bed.daemon('gpu-1', { orchestrators });
+  const two = await bed.daemon('gpu-2', { orchestrators, args: ['--down-limit', '6MiB', '--lane', '127.0.0.1:0'] });
+  await one.waitForModel(MODEL);
+  const browser = await openBrowser(t);
+
+  const watched = await WatchedPage.open(browser, two.api);
+  const { page } = watched;
+  await watched.untilLive();
+  assert.equal(await page.title(), 'Shoal');
+  await page.locator(`.name[title="${MODEL}"]`).waitFor();
+  const cell = page.locator('[data-row="0"] [aria-colindex="4"]');
+  assert.equal(await cell.getAttribute('aria-label'), 'missing');
+  assert.match(await page.locator('.peers').innerText(), /gpu-1/);
+
+  // By keyboard alone: into the grid, to this node's cell, open it, press the first button.
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.className), 'skip');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'rowheader');
+  for (let step = 0; step < 3; step += 1) await page.keyboard.press('ArrowRight');
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'missing');
+  await page.keyboard.press('Enter');
+  const getHere = page.getByRole('button', { name: 'Get here' });
+  await getHere.focus();
+  await page.keyboard.press('Enter');
+
+  await page.getByRole('progressbar').waitFor();
+  const map = page.locator('.pieces canvas');
+  await map.waitFor();
+  assert.match((await map.getAttribute('aria-label')) ?? '', /\d+ of 96 pieces of 256 KiB here/);
+  await page.waitForFunction(() => /MiB\/s/.test(document.querySelector('.transfers')?.textContent ?? ''));
+  await page.waitForFunction(() =>
+    document.querySelector('[data-row="0"] [aria-colindex="4"]')?.ariaLabel?.startsWith('incoming'),
+  );
+  await page.waitForFunction(
+    () => document.querySelector('[data-row="0"] [aria-colindex="4"]')?.ariaLabel === 'installed',
+    undefined,
+    { timeout: 20_000 },
+  );
+  assert.match(await page.locator('.events').innerText(), /juggernaut.safetensors is installed/);
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText('Every byte is as it should be.').waitFor();
+
+  await t.test('at the orchestrator the same fleet, with ages and without what it cannot know', async () => {
+    const other = await WatchedPage.open(browser, orchestrator.url);
+    await other.untilLive();
+    await other.page.locator(`.name[title="${MODEL}"]`).waitFor();
+    for (const column of [4, 5]) {
+      const label = `[data-row="0"] [aria-colindex="${column}"][aria-label="installed"]`;
+      await other.page.locator(label).waitFor({ timeout: 15_000 });
+    }
+    assert.equal(await other.page.locator('#matrix .row').count(), 1, 'aliases are no rows of their own');
+    assert.match(await other.page.locator('.nodes').innerText(), /gpu-1\s+online\s+1\/1\s+(now|\d+ s)/);
+    for (const absent of ['.peers', '.pieces', '.node-panel']) {
+      assert.equal(await other.page.locator(absent).count(), 0, absent);
+    }
+    assert.deepEqual(other.troubles, []);
+    await other.page.close();
+  });
+
+  assert.deepEqual(watched.troubles, []);
+  assert.ok(watched.requests.every((url) => url.startsWith(two.api)));
+  const shifts = await watched.shifts();
+  assert.ok(shifts.reduce((sum, { value }) => sum + value, 0) < 0.01, JSON.stringify(shifts));
+  await two.stop();
+  await page
+    .getByText(/connection lost/)
+    .first()
+    .waitFor();
+  await two.start();
+  await page.waitForSelector('.connection.live', { timeout: 20_000 });
+});
