@@ -94,13 +94,15 @@ export class Orchestrator {
     const demand = this.#demandOf(wish);
     const counts: Partial<Record<Refusal, number>> = {};
     const refused: RefusedPool[] = [];
-    for (const pool of this.#allPools()) {
-      const reason = refusalOf(pool, demand);
-      if (reason === undefined) continue;
-      counts[reason] = (counts[reason] ?? 0) + 1;
-      if (refused.length < REFUSED_MAX) refused.push({ pool, reason });
+    for (const node of this.registry.nodes()) {
+      for (const pool of node.pools.values()) {
+        const reason = refusalOf(pool, demand);
+        if (reason === undefined) continue;
+        counts[reason] = (counts[reason] ?? 0) + 1;
+        refused.push({ pool, reason });
+      }
     }
-    return { refused, counts, prospects: this.#prospects(demand) };
+    return { refused: refused.slice(0, REFUSED_MAX), counts, prospects: this.#prospects(refused, demand) };
   }
 
   /** Takes a slot of a pool that the caller chose. @throws ShoalError `not-found`, `conflict` */
@@ -161,11 +163,7 @@ export class Orchestrator {
     return poolsOf(fewest ?? this.registry.nodes());
   }
 
-  #allPools(): Iterable<FleetPool> {
-    return poolsOf(this.registry.nodes());
-  }
-
-  #prospects(demand: Demand): Prospect[] {
+  #prospects(refused: readonly RefusedPool[], demand: Demand): Prospect[] {
     const rates: number[] = [];
     const sizes = new Map<string, number>();
     for (const node of this.registry.nodes()) {
@@ -176,7 +174,7 @@ export class Orchestrator {
       }
     }
     rates.sort((a, b) => a - b);
-    return prospects(this.#allPools(), demand, {
+    return prospects(refused, demand, {
       nowMs: this.#clock.monotonic(),
       sizeOf: (model) => this.catalog.find(model)?.sizeBytes ?? sizes.get(model),
       leaseEndMs: (pool) => this.leases.nextEndMs(pool),

@@ -1,6 +1,6 @@
 import { aliasesOf } from '../content/model-rules.ts';
 import type { FleetNode, FleetPool, IncomingModel } from './fleet-node.ts';
-import { type Demand, refusalOf } from './placement.ts';
+import type { Demand, Refusal } from './placement.ts';
 
 /** Where a task that found no place could run, and when at the earliest. */
 export interface Prospect {
@@ -22,14 +22,14 @@ export interface SoonestFacts {
 
 /** The soonest first; pools of which nothing can be said are left out. */
 export function prospects(
-  pools: Iterable<FleetPool>,
+  refused: Iterable<{ readonly pool: FleetPool; readonly reason: Refusal }>,
   demand: Demand,
   facts: SoonestFacts & { readonly count: number },
 ): Prospect[] {
   const found: Prospect[] = [];
   const byNode = new Map<FleetNode, Arrival | undefined>();
-  for (const pool of pools) {
-    const prospect = prospectOf(pool, demand, facts, byNode);
+  for (const one of refused) {
+    const prospect = prospectOf(one, demand, facts, byNode);
     if (prospect === undefined) continue;
     const last = found.at(-1);
     if (found.length === facts.count && last !== undefined && last.inMs <= prospect.inMs) continue;
@@ -41,12 +41,12 @@ export function prospects(
 }
 
 function prospectOf(
-  pool: FleetPool,
+  { pool, reason }: { readonly pool: FleetPool; readonly reason: Refusal },
   demand: Demand,
   facts: SoonestFacts,
   byNode: Map<FleetNode, Arrival | undefined>,
 ): Prospect | undefined {
-  switch (refusalOf(pool, demand)) {
+  switch (reason) {
     case 'model-missing':
       break;
     case 'no-free-slot':
@@ -54,7 +54,6 @@ function prospectOf(
       const inMs = slotMs(pool, facts);
       return inMs === undefined ? undefined : { pool, inMs, because: 'slot' };
     }
-    case undefined:
     case 'retired':
     case 'offline':
     case 'excluded':
