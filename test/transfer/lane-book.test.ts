@@ -116,14 +116,14 @@ test('lane book: where nobody listens, pieces go over the stream, and it is said
   assert.deepEqual(bench.warnings, ['the lane to a peer cannot be reached, pieces go over libp2p']);
 });
 
-test('lane book: a port that takes connections and says nothing costs two seconds once, and no piece', async () => {
+test('lane book: a port that takes connections and says nothing costs three seconds once, and no piece', async () => {
   await using bench = await BookBench.make('mute');
   const server = createServer((socket) => socket.on('error', () => undefined));
   bench.addresses = [await listening(server)];
   const startMs = performance.now();
   await bench.fetchAll();
   const firstMs = performance.now() - startMs;
-  assert.ok(firstMs < 3_000, `${firstMs} ms`);
+  assert.ok(firstMs < 4_000, `${firstMs} ms`);
   const againMs = performance.now();
   await bench.fetchAll();
   assert.ok(performance.now() - againMs < 1_000);

@@ -6,8 +6,9 @@ import { cancellable } from '../cancellable.ts';
 import type { LanePeer } from '../data-orders.ts';
 import type { DataPlane } from '../data-plane.ts';
 
-/** A lane that could not be reached is tried again after this long; pieces go over the stream meanwhile. */
-const TRY_AGAIN_MS = 60_000;
+/** A lane that could not be reached is tried again after this long, doubling; pieces go over the stream meanwhile. */
+const FIRST_TRY_AGAIN_MS = 5_000;
+const LAST_TRY_AGAIN_MS = 120_000;
 const MAX_FAILED = 1000;
 
 export interface LaneBookParts {
@@ -22,7 +23,7 @@ export interface LaneBookParts {
 /** Which peers can be reached over the lane. */
 export class LaneBook {
   readonly #parts: LaneBookParts;
-  readonly #failed = new Map<string, { readonly untilMs: number; readonly reason: string }>();
+  readonly #failed = new Map<string, { readonly untilMs: number; readonly againMs: number; readonly reason: string }>();
   /** Sources that use it. */
   readonly #users = new Map<string, number>();
 
@@ -48,7 +49,8 @@ export class LaneBook {
         log.warn({ ...fields, remedy }, 'the lane to a peer cannot be reached, pieces go over libp2p');
       }
       if (this.#failed.size >= MAX_FAILED) this.#failed.clear();
-      this.#failed.set(peerId, { untilMs: clock.monotonic() + TRY_AGAIN_MS, reason: messageOf(error) });
+      const againMs = Math.min(LAST_TRY_AGAIN_MS, 2 * (this.#failed.get(peerId)?.againMs ?? FIRST_TRY_AGAIN_MS / 2));
+      this.#failed.set(peerId, { untilMs: clock.monotonic() + againMs, againMs, reason: messageOf(error) });
       return undefined;
     }
     this.#failed.delete(peerId);

@@ -7,7 +7,7 @@ import { gone, PieceAsker, type PieceReceiver } from '../../piece-asker.ts';
 import { type ConnectLaneParts, connectLane } from './connect-lane.ts';
 
 /** For an address whose packets are dropped: who waits falls back to the libp2p stream. */
-const CONNECT_MS = 1500;
+const CONNECT_MS = 2500;
 /** Bytes are hashed and written in steps of this size: fewer are more system calls, more leave the processor's cache. */
 const GATHER_BYTES = 256 * 1024;
 

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
-import { isAbort, messageOf, ShoalError } from '../../../util/errors.ts';
+import { codeOf, isAbort, messageOf, ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
 import type { LaneCredentials } from '../../data-orders.ts';
 import type { FdCache } from '../fd-cache.ts';
@@ -163,6 +163,8 @@ export class LaneListener {
   }
 
   #refuse(address: string, error: unknown): void {
+    // Somebody who hung up, as one does who gave up waiting, was not refused.
+    if (codeOf(error) === 'source-gone') return;
     this.#context.tell({ kind: 'refused', address, reason: messageOf(error) });
   }
 }
