@@ -35,11 +35,12 @@ const ROOT_FILES: Readonly<Record<string, readonly string[] | 'anything'>> = {
   'config.ts': ['util', 'config'],
   'daemon.ts': 'anything',
   'daemon-parts.ts': 'anything',
+  'daemon-pieces.ts': 'anything',
   'run-orchestrator.ts': 'anything',
   'main.ts': 'anything',
 };
 const CONFIG = /^config(\.ts$|\/)/;
-const MAY_READ_CONFIG = /^(daemon|daemon-parts|run-orchestrator|main|config)\.ts$|^(cli|config)\//;
+const MAY_READ_CONFIG = /^(daemon|daemon-parts|daemon-pieces|run-orchestrator|main|config)\.ts$|^(cli|config)\//;
 const MAX_LINES = 320;
 
 const files = readSourceTree();
