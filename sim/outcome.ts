@@ -24,13 +24,17 @@ export interface Outcome {
   readonly wrong: readonly string[];
 }
 
-/** max(F/us, F/d, N·F/(us+Σui)): nobody can be quicker. Of those that stay from the beginning to the end. */
+/**
+ * max(F/us, F/d, N·F/(us+Σui)) of those that stay from the beginning to the end: nobody can be quicker. A node that joins
+ * late has a bound of its own, from when it joins.
+ */
 export function boundSeconds(scenario: Scenario): number {
   const staying = scenario.nodes.filter(({ dieMs }) => dieMs === undefined);
   const { blobBytes: size, originBytesPerSecond: origin } = scenario;
-  const slowest = Math.min(...staying.map((node) => node.downBytesPerSecond ?? node.bytesPerSecond));
   const up = staying.reduce((sum, node) => sum + node.bytesPerSecond, 0);
-  return Math.max(size / origin, size / slowest, (staying.length * size) / (origin + up));
+  const together = Math.max(size / origin, (staying.length * size) / (origin + up));
+  const own = staying.map((node) => node.startMs / 1000 + size / (node.downBytesPerSecond ?? node.bytesPerSecond));
+  return Math.max(together, ...own);
 }
 
 export function outcomeOf(world: World, ended: boolean): Outcome {

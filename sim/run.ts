@@ -1,75 +1,96 @@
-import { neighboursOf } from '../src/transfer/neighbours.ts';
-import { outcomeOf } from './outcome.ts';
-import { plainScenario } from './scenario.ts';
-import { World } from './world.ts';
+import { parseArgs } from 'node:util';
+import { campaign } from './campaign.ts';
+import { daemonPolicies } from './daemon-policies.ts';
+import type { Outcome } from './outcome.ts';
+import { simulate } from './simulate.ts';
+import { VARIANTS } from './variants.ts';
 
-const args = Object.fromEntries(process.argv.slice(2).map((a) => a.split('='))) as Record<string, string>;
-const n = (k: string, d: number) => Number(args[k] ?? d);
-const s = {
-  ...plainScenario({
-    nodes: n('nodes', 8),
-    mib: n('mib', 256),
-    mbit: 50,
-    originMbit: n('nas', 50),
-    seed: n('seed', 1),
-    latencyMs: n('lat', 1),
-  }),
-  haveBatchMs: n('batch', 50),
-  slots: n('slots', 24),
-  ...(args.q ? { quantumBytes: n('q', 0) } : {}),
-};
-const w = new World(s, {
-  downloadOptions: (node) =>
-    args['plain']
-      ? {}
-      : { sharedOrigins: { self: node.name, fetchers: () => node.fetchers(), readers: n('readers', 8) } },
-  neighboursOf: (self, k) =>
-    neighboursOf(
-      { sha256: w.blob.sha256, self, max: n('max', 40), readers: n('readers', 8) },
-      k.map((id) => ({ id, fetching: true })),
-    ),
+const USAGE = `npm run sim -- [--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit 50] [--latency-ms 1] [--batch-ms 50] [--slots 4]
+                   [--seed 1] [--variant NAME | --variant all] [--readers 8] [--alone]
+npm run sim -- --campaign [--runs 200] [--seed 1]
+Variants: ${VARIANTS.map(({ name }) => name).join(', ')}. --alone: nodes read the origin as if there were no others.`;
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '8' },
+    mib: { type: 'string', default: '256' },
+    mbit: { type: 'string', default: '50' },
+    'nas-mbit': { type: 'string' },
+    'latency-ms': { type: 'string', default: '1' },
+    'batch-ms': { type: 'string' },
+    slots: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    variant: { type: 'string', default: 'equal' },
+    readers: { type: 'string' },
+    alone: { type: 'boolean', default: false },
+    campaign: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '200' },
+    help: { type: 'boolean', default: false },
+  },
 });
-const t = performance.now();
-if (args['trace']) {
-  let last = 0;
-  let lastN = 0;
-  const step = () => {
-    const o = w.origin.host.sentBytes;
-    const nn = w.nodes.reduce((a, x) => a + x.host.sentBytes, 0);
-    const c = w.nodes.map((x) => x.have.count).sort((a, b) => a - b);
-    console.log(
-      (w.time.monotonic() / 1000).toFixed(1),
-      'origin',
-      ((o - last) / w.origin.host.upBytesPerMs / 500).toFixed(2),
-      'up',
-      ((nn - lastN) / 500 / w.nodes.length / w.nodes[0]!.host.upBytesPerMs).toFixed(2),
-      'have',
-      c[0],
-      c[c.length >> 1],
-      c[c.length - 1],
-      'union',
-      new Set(w.nodes.flatMap((x) => [...x.have.indices()])).size,
-      'busy',
-      w.nodes.filter((x) => x.host.upBusy).length,
-      'q',
-      w.nodes
-        .map((x) => x.host.sendable.length + (x.host.upBusy ? 1 : 0))
-        .sort((a, b) => b - a)
-        .slice(0, 12)
-        .join(','),
-    );
-    last = o;
-    lastN = nn;
-    w.time.after(500, step);
-  };
-  step();
+
+if (values.help) process.stdout.write(`${USAGE}\n`);
+else if (values.campaign) process.exitCode = await runCampaign(Number(values.seed), Number(values.runs));
+else process.exitCode = await runVariants();
+
+async function runVariants(): Promise<number> {
+  const chosen = VARIANTS.filter(({ name }) => values.variant === 'all' || name === values.variant);
+  if (chosen.length === 0) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
+  }
+  process.stdout.write('variant       nodes  time÷bound  slowest÷median  copies  wasted  fairness  seconds  cpu s\n');
+  let failed = false;
+  for (const variant of chosen) {
+    const plain = variant.scenario({
+      nodes: Number(values.nodes),
+      mib: Number(values.mib),
+      mbit: Number(values.mbit),
+      ...(values['nas-mbit'] === undefined ? {} : { originMbit: Number(values['nas-mbit']) }),
+      latencyMs: Number(values['latency-ms']),
+      seed: Number(values.seed),
+    });
+    const scenario = {
+      ...plain,
+      ...(values['batch-ms'] === undefined ? {} : { haveBatchMs: Number(values['batch-ms']) }),
+      ...(values.slots === undefined ? {} : { slots: Number(values.slots) }),
+    };
+    const readers = values.readers === undefined ? {} : { readers: Number(values.readers) };
+    const startMs = performance.now();
+    const outcome = await simulate(scenario, daemonPolicies({ ...readers, shared: !values.alone }));
+    process.stdout.write(`${row(variant.name, scenario.nodes.length, outcome, performance.now() - startMs)}\n`);
+    failed ||= !outcome.ended || outcome.wrong.length > 0;
+    for (const fault of outcome.wrong) process.stdout.write(`  seed ${outcome.seed}: ${fault}\n`);
+  }
+  return failed ? 1 : 0;
 }
-const ended = await w.run();
-const o = outcomeOf(w, ended);
-console.log(
-  args,
-  `ratio ${o.ratio.toFixed(4)} copies ${o.copies.toFixed(4)} waste ${o.wastedShare.toFixed(4)} fair ${o.fairness.toFixed(3)} spread ${o.spread.toFixed(3)} ended ${o.ended} wrong ${o.wrong.length}`,
-  Math.round(performance.now() - t),
-  'ms',
-  o.events,
-);
+
+function row(name: string, nodes: number, outcome: Outcome, ms: number): string {
+  const { ratio, spread, copies, wastedShare, fairness, seconds, ended, seed } = outcome;
+  const cells = [
+    name.padEnd(13),
+    String(nodes).padStart(5),
+    ratio.toFixed(3).padStart(11),
+    spread.toFixed(3).padStart(15),
+    copies.toFixed(3).padStart(7),
+    `${(wastedShare * 100).toFixed(1)} %`.padStart(7),
+    fairness.toFixed(3).padStart(9),
+    seconds.toFixed(1).padStart(8),
+    (ms / 1000).toFixed(1).padStart(6),
+  ];
+  return `${cells.join(' ')}${ended ? '' : `  NOT ALL ENDED (seed ${seed})`}`;
+}
+
+async function runCampaign(seed: number, runs: number): Promise<number> {
+  let failures = 0;
+  for await (const { outcome, story } of campaign(seed, runs)) {
+    const isFine = outcome.ended && outcome.wrong.length === 0;
+    if (!isFine) failures += 1;
+    process.stdout.write(
+      `${isFine ? 'fine  ' : 'FAILED'} seed ${outcome.seed}: ${story}, ${outcome.finished} done in ${outcome.seconds.toFixed(1)} s, ` +
+        `${outcome.copies.toFixed(2)} copies ${outcome.wrong.join('; ')}\n`,
+    );
+  }
+  process.stdout.write(`${runs - failures} of ${runs} simulations ended with nothing wrong installed\n`);
+  return failures === 0 ? 0 : 1;
+}

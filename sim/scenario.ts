@@ -4,8 +4,8 @@ export interface Scenario {
   readonly blobBytes: number;
   readonly nodes: readonly NodeTraits[];
   readonly originBytesPerSecond: number;
-  /** It serves no byte from then on; counted in copies of the blob that it has sent. */
-  readonly originGoneAfterCopies?: number;
+  /** It is gone as soon as it has given each piece once. */
+  readonly originGoneWhenRead?: boolean;
   readonly latencyMs: number;
   /** Chance per quantum to come late. */
   readonly loss: number;
@@ -70,7 +70,7 @@ export function plainScenario(options: PlainOptions): Scenario {
     quantumBytes: nodes > 64 ? 64 * 1024 : 16 * 1024,
     haveBatchMs: 50,
     recordMs: 150,
-    slots: 24,
+    slots: 4,
     limitMs: 3_600_000,
   };
 }

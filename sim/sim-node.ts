@@ -162,7 +162,7 @@ export class SimNode {
 
   #refresh(): void {
     this.#refreshing = false;
-    const wanted = new Set(this.#world.neighboursOf(this.name, [...this.#known.keys()]));
+    const wanted = new Set(this.#world.neighboursOf(this.name, [...this.#known.values()]));
     for (const name of this.#neighbours) {
       if (wanted.has(name)) continue;
       this.#neighbours.delete(name);

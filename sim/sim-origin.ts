@@ -15,19 +15,17 @@ import type { World } from './world.ts';
 export class SimOrigin {
   readonly host: Host;
   readonly #world: World;
-  /** How often each piece was asked for. */
-  readonly asked: Uint16Array;
+  /** Pieces that somebody has had from it. */
+  readonly #read = new Set<number>();
 
   constructor(options: { bytesPerSecond: number }, world: World) {
     this.#world = world;
-    this.asked = new Uint16Array(world.pieceCount);
     const rate = options.bytesPerSecond / 1000;
     this.host = new Host({ name: 'origin', upBytesPerMs: rate, downBytesPerMs: rate, slots: Infinity });
   }
 
   get gone(): boolean {
-    const { originGoneAfterCopies = Infinity, blobBytes } = this.#world.scenario;
-    return this.host.sentBytes >= originGoneAfterCopies * blobBytes;
+    return this.#world.scenario.originGoneWhenRead === true && this.#read.size === this.#world.pieceCount;
   }
 
   openerFor(node: SimNode): SourceOpener {
@@ -50,7 +48,6 @@ export class SimOrigin {
   #fetch(node: SimNode, piece: Piece, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<Fetched> {
     const { time, network } = this.#world;
     const startMs = time.monotonic();
-    this.asked[piece.index] = (this.asked[piece.index] ?? 0) + 1;
     return new Promise((resolve, reject) => {
       let takeBack = (): void => undefined;
       const onAbort = (): void => {
@@ -78,6 +75,7 @@ export class SimOrigin {
           done: () => {
             signal.removeEventListener('abort', onAbort);
             node.verified.add(piece.index);
+            this.#read.add(piece.index);
             resolve({ bytes: piece.length, ms: time.monotonic() - startMs });
           },
         });

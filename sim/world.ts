@@ -17,7 +17,7 @@ const SHA = '5a'.repeat(32);
 /** Choices that a simulation may make otherwise than the daemon, to compare. */
 export interface Policies {
   readonly downloadOptions: (node: SimNode, world: World) => Partial<DownloadOptions>;
-  readonly neighboursOf: (self: string, known: readonly string[]) => readonly string[];
+  readonly neighboursOf: (self: string, known: readonly SimNode[], sha256: string) => readonly string[];
 }
 
 /** Everything that one simulation is made of. */
@@ -57,8 +57,8 @@ export class World {
     return this.#policies.downloadOptions(node, this);
   }
 
-  neighboursOf(self: string, known: readonly string[]): readonly string[] {
-    return this.#policies.neighboursOf(self, known);
+  neighboursOf(self: string, known: readonly SimNode[]): readonly string[] {
+    return this.#policies.neighboursOf(self, known, SHA);
   }
 
   /** Returns whether all that could finish did in time. */

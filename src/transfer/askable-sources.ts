@@ -1,4 +1,5 @@
 import type { PickSource } from './picker.ts';
+import type { Availability } from './piece-source.ts';
 import type { SourceSession } from './source-session.ts';
 import { peerWindowOf, roomOf } from './window.ts';
 
@@ -11,43 +12,50 @@ export interface AskingConditions {
   readonly originGranted: () => boolean;
 }
 
+interface Askable {
+  readonly session: SourceSession;
+  readonly availability: Availability;
+  readonly window: number;
+}
+
 /** A download's sessions as the picker sees them: those that can be used now, and how much each takes. */
-export function askableSources(sessions: readonly SourceSession[], conditions: AskingConditions): PickSource[] {
+export function askableSources(sessions: Iterable<SourceSession>, conditions: AskingConditions): PickSource[] {
   const { nowMs, pieceSizeBytes, totalBytes } = conditions;
-  const downloadPieces = sessions.reduce((sum, session) => sum + session.line.size, 0);
-  const peersPending = sessions.some((session) => session.id.kind === 'peer' && session.isPromising(nowMs));
-  const peerPieces = sessions.reduce((sum, { id, line }) => sum + (id.kind === 'peer' ? line.size : 0), 0);
-  const peerRoom = Math.max(0, peersWindow(sessions, conditions) - peerPieces);
-  const sources: PickSource[] = [];
+  const askable: Askable[] = [];
+  let downloadPieces = 0;
+  let peerPieces = 0;
+  let peersPending = false;
+  let peerBytesPerSecond = 0;
+  let nearestMs: number | undefined;
   for (const session of sessions) {
-    const { availability, key } = session;
-    const { kind } = session.id;
+    const { availability, line } = session;
+    const isPeer = session.id.kind === 'peer';
+    downloadPieces += line.size;
+    if (isPeer) peerPieces += line.size;
     const window = session.window(nowMs);
-    if (availability === undefined || window === 0) continue;
+    if (availability !== undefined && window > 0) askable.push({ session, availability, window });
+    if (!isPeer) continue;
+    peersPending ||= session.isPromising(nowMs);
+    const { roundTripMs } = line.pace(nowMs);
+    if (roundTripMs === undefined) continue;
+    peerBytesPerSecond += line.bytesPerSecond(nowMs);
+    // The nearest of them: the time of the others includes their queues.
+    nearestMs = Math.min(nearestMs ?? Infinity, roundTripMs);
+  }
+  const together = { bytesPerSecond: peerBytesPerSecond, roundTripMs: nearestMs };
+  const peerRoom = Math.max(0, peerWindowOf(together, pieceSizeBytes) - peerPieces);
+  return askable.map(({ session, availability, window }) => {
+    const { kind } = session.id;
     const allowed = kind === 'peer' || (!peersPending && conditions.originGranted());
     const inFlight = { pieces: session.line.size, downloadPieces, totalBytes };
-    sources.push({
-      key,
+    const room = allowed ? roomOf(window, inFlight, pieceSizeBytes) : 0;
+    return {
+      key: session.key,
       kind,
-      room: allowed ? Math.min(roomOf(window, inFlight, pieceSizeBytes), kind === 'peer' ? peerRoom : Infinity) : 0,
+      room: kind === 'peer' ? Math.min(room, peerRoom) : room,
       idle: session.line.size === 0,
       expectedMs: session.line.expectedMs(pieceSizeBytes, nowMs),
       has: (index) => availability.complete || availability.has(index),
-    });
-  }
-  return sources;
-}
-
-/** For all peers together, by what they give together and by the nearest of them: the others' time includes their queues. */
-function peersWindow(sessions: readonly SourceSession[], { nowMs, pieceSizeBytes }: AskingConditions): number {
-  let bytesPerSecond = 0;
-  let roundTripMs: number | undefined;
-  for (const { id, line } of sessions) {
-    if (id.kind !== 'peer') continue;
-    const pace = line.pace(nowMs);
-    if (pace.roundTripMs === undefined) continue;
-    bytesPerSecond += line.bytesPerSecond(nowMs);
-    roundTripMs = Math.min(roundTripMs ?? Infinity, pace.roundTripMs);
-  }
-  return peerWindowOf({ bytesPerSecond, roundTripMs }, pieceSizeBytes);
+    };
+  });
 }

@@ -99,7 +99,7 @@ export class OriginShare {
   }
 
   /** Those that make progress, this node always among them: to leave one out is the take-over. */
-  #live({ nowMs, pieceMs }: OriginLook): string[] {
+  #live({ nowMs, pieceMs, isWatched }: OriginLook): string[] {
     const { self, fetchers } = this.#options;
     const quietMs = Math.max(TAKE_OVER_MS, 3 * pieceMs);
     const live = [self];
@@ -107,7 +107,8 @@ export class OriginShare {
       if (fetcher === self) continue;
       const seenMs = this.#seenMs.get(fetcher);
       if (seenMs === undefined) this.#seenMs.set(fetcher, nowMs);
-      if (seenMs === undefined || nowMs - seenMs < quietMs) live.push(fetcher);
+      // Of whom nothing is heard it cannot be said that he makes no progress.
+      if (seenMs === undefined || nowMs - seenMs < quietMs || !isWatched(fetcher)) live.push(fetcher);
     }
     return live;
   }

@@ -36,6 +36,8 @@ export class PieceChoice {
   readonly #rarity: Rarity;
   readonly #share: OriginShare | undefined;
   #idleSinceMs: number | undefined;
+  /** When it was last asked, peers could have been asked for more than they had. */
+  #wantsMore = true;
 
   constructor(options: PieceChoiceOptions, parts: PieceChoiceParts) {
     const { sha256, geometry, have, sharedOrigins } = options;
@@ -62,8 +64,7 @@ export class PieceChoice {
     if (!gained) return true;
     this.#share?.gained(session.id.id, nowMs);
     if (added !== undefined && !added.some((index) => this.#isOpen(index))) return false;
-    const asked = this.#parts.sessions.get(session.key);
-    return asked === undefined || asked.line.size < asked.window(nowMs);
+    return this.#wantsMore;
   }
 
   /** Returns a function that gives one request after the other, each to be recorded before the next is asked for. */
@@ -84,8 +85,10 @@ export class PieceChoice {
     const { pieceSizeBytes } = this.#geometry;
     return () => {
       const conditions = { nowMs, pieceSizeBytes, totalBytes: budget.bytes, originGranted };
-      const pick = pickNext(state, askableSources([...sessions.values()], conditions), random);
+      const sources = askableSources(sessions.values(), conditions);
+      const pick = pickNext(state, sources, random);
       if (pick !== undefined) open.delete(pick.index);
+      else this.#wantsMore = sources.some(({ kind, room }) => kind === 'peer' && room > 0);
       return pick;
     };
   }
