@@ -1,4 +1,5 @@
 import type { Fleet, FleetNodeDocument } from '../../api/fleet-schemas.ts';
+import type { Transfer } from '../../api/schemas.ts';
 
 export type CellState = 'installed' | 'absent' | 'fetching' | 'queued' | 'missing' | 'corrupt' | 'differs';
 export type FleetCell = FleetNodeDocument['cells'][number];
@@ -22,6 +23,7 @@ export class FleetTable {
   private constructor(fields: {
     fleet: Pick<Fleet, 'kind' | 'revision' | 'models' | 'nodes'> & { readonly self?: number | undefined };
     bits: readonly Uint8Array[];
+    cells?: readonly ReadonlyMap<number, FleetCell>[];
     before?: FleetTable;
   }) {
     const { fleet, bits, before } = fields;
@@ -31,7 +33,7 @@ export class FleetTable {
     this.models = fleet.models;
     this.nodes = fleet.nodes;
     this.#bits = bits;
-    this.#cells = fleet.nodes.map(({ cells }) => new Map(cells.map((cell) => [cell.model, cell])));
+    this.#cells = fields.cells ?? fleet.nodes.map(({ cells }) => new Map(cells.map((cell) => [cell.model, cell])));
     this.modelTexts =
       before?.modelTexts ?? fleet.models.map(({ id, aliases = [] }) => [id, ...aliases].join('\n').toLowerCase());
     this.nodeTexts = before?.nodeTexts ?? fleet.nodes.map(({ id }) => id.toLowerCase());
@@ -46,6 +48,29 @@ export class FleetTable {
   withNodes(nodes: readonly FleetNodeDocument[]): FleetTable {
     const { kind, revision, self, models } = this;
     return new FleetTable({ fleet: { kind, revision, self, models, nodes }, bits: this.#bits, before: this });
+  }
+
+  /** The same with newer progress of what the node that answers fetches; itself when there is none. */
+  withProgress(transfers: readonly Transfer[]): FleetTable {
+    const { kind, revision, self, models, nodes } = this;
+    const own = self === undefined ? undefined : this.#cells[self];
+    if (self === undefined || own === undefined) return this;
+    const cells = new Map(own);
+    for (const { model: id, bytesTotal, bytesDone, etaMs } of transfers) {
+      for (const [model, cell] of own) {
+        if (cell.state !== 'fetching' || models[model]?.id !== id) continue;
+        const bytesMissing = bytesTotal - bytesDone;
+        cells.set(model, {
+          model,
+          state: 'fetching',
+          bytesTotal,
+          bytesMissing,
+          ...(etaMs === undefined ? {} : { etaMs }),
+        });
+      }
+    }
+    const fleet = { kind, revision, self, models, nodes };
+    return new FleetTable({ fleet, bits: this.#bits, cells: this.#cells.with(self, cells), before: this });
   }
 
   isInstalled(node: number, model: number): boolean {

@@ -50,6 +50,7 @@ export class LiveState {
       await new Promise((resolve) => setTimeout(resolve, PIECES_MS));
       if (document.visibilityState === 'hidden' || this.#store.state.connection.kind !== 'live') continue;
       if (turn % (POLL_MS / PIECES_MS) === 0) await this.#refresh();
+      else this.#showProgress();
       await this.#readPieces().catch(() => undefined);
     }
   }
@@ -95,6 +96,13 @@ export class LiveState {
     ]);
     this.#store.set({ node, peers, origins, rates: this.#rates.read(peers, performance.now()) });
     if (isFirst) this.#store.set(await get<{ transfers: Transfer[] }>('v1/transfers'));
+  }
+
+  /** In the matrix as in the list, without asking. */
+  #showProgress(): void {
+    const { table, transfers } = this.#store.state;
+    const active = transfers.filter(isActive);
+    if (table !== undefined && active.length > 0) this.#store.set({ table: table.withProgress(active) });
   }
 
   #takeTransfer(transfer: Transfer): void {

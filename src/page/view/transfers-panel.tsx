@@ -71,7 +71,7 @@ function IncomingItem({ model, node, share, etaMs }: Incoming): VNode {
 function TransferItem({ transfer, maps }: { readonly transfer: Transfer; readonly maps: readonly PieceMap[] }): VNode {
   const { model, state, bytesDone, bytesTotal, bytesPerSecond, etaMs, sources, problem } = transfer;
   const share = bytesTotal === 0 ? 0 : bytesDone / bytesTotal;
-  const giving = sources.filter((source) => source.state === 'active').length;
+  const giving = sources.filter((source) => source.state === 'active' || source.bytesPerSecond >= 1).length;
   const isStuck = state === 'stalled';
   return (
     <li class={`transfer ${state}`}>
