@@ -56,6 +56,7 @@ export const peers: ClientCommand = async ({ api, out, json, signal }) => {
   const rows = document.peers.map((peer) => [
     peer.name,
     peer.connected ? 'connected' : `seen ${formatDuration(peer.seenMsAgo)} ago`,
+    peer.transport === 'none' ? '' : peer.laneProblem === undefined ? peer.transport : `stream: ${peer.laneProblem}`,
     `${peer.models}`,
     formatBytes(peer.freeBytes),
     formatBytes(peer.receivedBytes),
@@ -67,6 +68,7 @@ export const peers: ClientCommand = async ({ api, out, json, signal }) => {
   const columns = [
     { title: 'NAME' },
     { title: 'STATE' },
+    { title: 'PIECES OVER', shrinks: true },
     { title: 'MODELS', align: 'right' },
     { title: 'FREE', align: 'right' },
     { title: 'RECEIVED', align: 'right' },
