@@ -3,7 +3,7 @@
 import { mkdir, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
+import { launchChromium, refreshPage } from '../test/page/browser.ts';
 import { makeGguf } from '../test/support/make-gguf.ts';
 import { makeSafetensors, type SafetensorsFamily } from '../test/support/make-safetensors.ts';
 import { TestBed } from '../test/support/test-bed.ts';
@@ -33,6 +33,7 @@ const BROKEN = 'loras/unfinished-copy.safetensors';
 
 const { values } = parseArgs({ options: { dark: { type: 'boolean', default: false } } });
 const file = join(ROOT, 'docs', values.dark ? 'page-dark.png' : 'page.png');
+await refreshPage();
 await using bed = await TestBed.open();
 
 const nas = await bed.makeDirectory('nas');
@@ -57,11 +58,7 @@ for (const [id, , , nodes] of STOCK) {
   for (const digit of nodes) await daemons[Number(digit) - 1]?.waitForModel(id, 'installed', 120_000);
 }
 
-const isRoot = process.getuid?.() === 0;
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: isRoot ? ['--no-sandbox'] : [],
-});
+const browser = await launchChromium();
 try {
   const page = await browser.newPage({
     viewport: { width: 1440, height: 860 },

@@ -26,7 +26,7 @@ if (root !== null) {
       client={client}
       onToken={(token) => {
         client.setToken(token);
-        stream.retry();
+        stream.unlock();
       }}
     />,
     root,

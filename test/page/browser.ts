@@ -10,12 +10,16 @@ const CHROMIUM = '/usr/bin/chromium';
 
 /** Debian's chromium, without a window; a test that has none fails, because the page is then not tested at all. */
 export async function openBrowser(t: TestContext): Promise<Browser> {
-  if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: apt-get install chromium`);
   await refreshPage();
-  const isRoot = process.getuid?.() === 0;
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: isRoot ? ['--no-sandbox'] : [] });
+  const browser = await launchChromium();
   t.after(() => browser.close());
   return browser;
+}
+
+export async function launchChromium(): Promise<Browser> {
+  if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: apt-get install chromium`);
+  const isRoot = process.getuid?.() === 0;
+  return await chromium.launch({ executablePath: CHROMIUM, args: isRoot ? ['--no-sandbox'] : [] });
 }
 
 export interface Shift {
@@ -102,8 +106,8 @@ function observe(): void {
   }).observe({ type: 'longtask', buffered: true });
 }
 
-/** Bundles the page anew if a source of it is newer than what is served. */
-async function refreshPage(): Promise<void> {
+/** Bundles the page anew if a source of it is newer than what is served; for daemons that are started after it. */
+export async function refreshPage(): Promise<void> {
   const built = join(ROOT, 'dist/page');
   const builtAt = (await stat(join(built, 'index.html')).catch(() => undefined))?.mtimeMs ?? 0;
   const sources = await readdir(join(ROOT, 'src/page'), { recursive: true, withFileTypes: true });

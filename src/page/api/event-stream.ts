@@ -27,7 +27,10 @@ export class EventStream {
   readonly #client: ApiClient;
   readonly #handlers: StreamHandlers;
   #failures = 0;
+  /** Ends the wait before the next attempt. */
   #wake: (() => void) | undefined;
+  /** Ends the wait for a token. */
+  #unlock: (() => void) | undefined;
   #hasTried = false;
 
   constructor(parts: { readonly client: ApiClient; readonly handlers: StreamHandlers }) {
@@ -35,14 +38,14 @@ export class EventStream {
     this.#handlers = parts.handlers;
   }
 
-  /** Tries again now: there is a token, or the network is back. */
-  retry(): void {
+  /** There is a token now. */
+  unlock(): void {
     this.#failures = 0;
-    this.#wake?.();
+    this.#unlock?.();
   }
 
   async run(): Promise<never> {
-    addEventListener('online', () => this.retry());
+    addEventListener('online', () => this.#wake?.());
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') this.#wake?.();
     });
@@ -55,7 +58,7 @@ export class EventStream {
           this.#handlers.onChange({ kind: 'locked', wasGiven: this.#hasTried });
           this.#client.forgetToken();
           await new Promise<void>((resolve) => {
-            this.#wake = resolve;
+            this.#unlock = resolve;
           });
           this.#hasTried = true;
         } else {
