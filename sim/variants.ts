@@ -73,7 +73,8 @@ export const VARIANTS: readonly Variant[] = [
   {
     name: 'liar',
     ratio: 1.3,
-    copies: 1.05,
+    // Who does not believe it reads its part again.
+    copies: 1.2,
     scenario: (o) =>
       withNodes(plainScenario(o), (traits, index) => (index === 0 ? { ...traits, corrupt: 0.3 } : traits)),
   },

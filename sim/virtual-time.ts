@@ -45,7 +45,7 @@ export class VirtualTime implements Clock {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         event.fire = undefined;
-        reject(new DOMException('aborted', 'AbortError'));
+        reject(signal.reason as Error);
       };
       const event = this.after(ms, () => {
         signal.removeEventListener('abort', onAbort);

@@ -1,6 +1,9 @@
 import type { Clock } from '../util/clock.ts';
 import { childController } from '../util/deadline.ts';
 
+/** One for all: an error with its stack for each ring would cost more than the look that follows. */
+const RUNG = new DOMException('the alarm rang', 'AbortError');
+
 /** Lets a loop sleep on its own clock until a deadline or until somebody rings; a ring during work is not lost. */
 export class Alarm {
   readonly #clock: Clock;
@@ -21,7 +24,7 @@ export class Alarm {
     signal.throwIfAborted();
     if (!this.#rung) {
       const { controller, release } = childController(signal);
-      this.#wake = () => controller.abort();
+      this.#wake = () => controller.abort(RUNG);
       try {
         await this.#clock.sleep(Math.max(1, ms), controller.signal);
       } catch (error) {

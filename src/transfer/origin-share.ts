@@ -36,6 +36,8 @@ export interface OriginLook {
   readonly pieceMs: number;
   /** Neither here nor with any usable peer. */
   isMissingEverywhere(index: number): boolean;
+  /** It is, or should be, one of this node's sources. */
+  isNeighbour(fetcher: string): boolean;
   /** Its pieces can be seen: what is missing everywhere is missing there. */
   isWatched(fetcher: string): boolean;
 }
@@ -99,7 +101,7 @@ export class OriginShare {
   }
 
   /** Those that make progress, this node always among them: to leave one out is the take-over. */
-  #live({ nowMs, pieceMs, isWatched }: OriginLook): string[] {
+  #live({ nowMs, pieceMs, isNeighbour }: OriginLook): string[] {
     const { self, fetchers } = this.#options;
     const quietMs = Math.max(TAKE_OVER_MS, 3 * pieceMs);
     const live = [self];
@@ -108,7 +110,7 @@ export class OriginShare {
       const seenMs = this.#seenMs.get(fetcher);
       if (seenMs === undefined) this.#seenMs.set(fetcher, nowMs);
       // Of whom nothing is heard it cannot be said that he makes no progress.
-      if (seenMs === undefined || nowMs - seenMs < quietMs || !isWatched(fetcher)) live.push(fetcher);
+      if (seenMs === undefined || nowMs - seenMs < quietMs || !isNeighbour(fetcher)) live.push(fetcher);
     }
     return live;
   }
