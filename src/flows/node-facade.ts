@@ -13,6 +13,7 @@ import { type DoctorSubject, examine } from './doctor.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FetchWantedModels } from './fetch-wanted-models.ts';
 import type { FleetViews } from './fleet-views.ts';
+import { KnownNames } from './known-names.ts';
 import type { ModelViews } from './model-views.ts';
 import type { NodeService } from './node-service.ts';
 import type { Orchestration } from './orchestration.ts';
@@ -72,10 +73,6 @@ export interface NodeFacadeParts {
   readonly ready: () => boolean;
 }
 
-/** A daemon that has just started learns within so long what the others have. */
-const LEARNING_MS = 6_000;
-const LOOK_AGAIN_MS = 100;
-
 /** What the HTTP API can ask of the daemon. */
 export class NodeFacade implements NodeService {
   readonly metrics: Metrics;
@@ -83,6 +80,7 @@ export class NodeFacade implements NodeService {
   readonly #options: NodeFacadeOptions;
   readonly #parts: NodeFacadeParts;
   readonly #startMs: number;
+  readonly #names: KnownNames;
 
   constructor(options: NodeFacadeOptions, parts: NodeFacadeParts) {
     this.metrics = parts.metrics;
@@ -90,6 +88,7 @@ export class NodeFacade implements NodeService {
     this.#options = options;
     this.#parts = parts;
     this.#startMs = parts.clock.monotonic();
+    this.#names = new KnownNames(parts);
   }
 
   get catalog(): CatalogService {
@@ -164,7 +163,7 @@ export class NodeFacade implements NodeService {
 
   async want(idOrAlias: string, options: { priority: 'normal' | 'high'; digest?: string }): Promise<ModelView> {
     const { store, wanted, clock, views } = this.#parts;
-    const id = await this.#resolveSoon(idOrAlias);
+    const id = await this.#names.resolve(idOrAlias);
     const since = store.wants.get(id)?.since ?? clock.now();
     wanted.forgive(id);
     await store.wants.put({ name: id, since, ...options });
@@ -297,17 +296,6 @@ export class NodeFacade implements NodeService {
   }
 
   /** A name that nobody knows yet may be known in a moment, while this daemon is young. */
-  async #resolveSoon(idOrAlias: string): Promise<string> {
-    const { clock, views, origins } = this.#parts;
-    const signal = new AbortController().signal;
-    for (;;) {
-      const id = views.resolve(idOrAlias);
-      if (id !== undefined) return id;
-      const isYoung = clock.monotonic() - this.#startMs < LEARNING_MS;
-      if (!isYoung && origins.asked) return views.get(idOrAlias).id;
-      await clock.sleep(LOOK_AGAIN_MS, signal);
-    }
-  }
 }
 
 /** From the transfers under way and those that ended lately. */
