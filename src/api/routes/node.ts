@@ -87,7 +87,8 @@ export function nodeRoutes(app: App, { service, events, signal }: RouteParts): v
       exposeHeadRoute: false,
       config: { unhurried: true },
       schema: {
-        summary: 'Server-sent events `model`, `transfer`, `peer`, `origin`, `fleet`; no replay: read the state after connecting',
+        summary:
+          'Server-sent events `model`, `transfer`, `peer`, `origin`, `fleet`; no replay: read the state after connecting',
         tags: ['node'],
         response: {
           200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
