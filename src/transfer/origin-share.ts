@@ -13,6 +13,8 @@ const HELP_BACKLOG = 4;
 const ENDGAME_LATE_MS = 3000;
 /** So long a node that begins waits until it knows who else does: a fleet that is told to fetch begins at once. */
 const SETTLE_MS = 300;
+/** Fetchers come and go slowly, pieces quickly. */
+const ASSIGN_EVERY_MS = 100;
 /** Above every weight. */
 const HELP_RANK = 2 ** 33;
 
@@ -52,7 +54,9 @@ export class OriginShare {
   readonly #options: OriginShareOptions;
   readonly #seenMs = new Map<string, number>();
   #startMs: number | undefined;
-  #key = '';
+  #nextAssignMs = -Infinity;
+  #count = 0;
+  #fetching: readonly string[] = [];
   #readers: readonly string[] = [];
   #isReader = true;
   #owners: Uint16Array;
@@ -81,7 +85,10 @@ export class OriginShare {
 
   /** What may be read now. */
   look(look: OriginLook): OriginPolicy {
-    this.#assign(this.#live(look), look);
+    if (look.nowMs >= this.#nextAssignMs) {
+      this.#nextAssignMs = look.nowMs + ASSIGN_EVERY_MS;
+      this.#assign(this.#live(look), look);
+    }
     const { self } = this.#options;
     let backlogs: Uint32Array | undefined;
     this.#startMs ??= look.nowMs;
@@ -118,11 +125,11 @@ export class OriginShare {
   #assign(live: readonly string[], { starvedMs }: OriginLook): void {
     const { sha256, self, pieceCount, readers: base = ORIGIN_READERS } = this.#options;
     const count = base * 2 ** Math.min(16, Math.floor(starvedMs / STARVED_MS));
-    const key = `${count} ${live.join(' ')}`;
-    if (key === this.#key) return;
-    this.#key = key;
+    if (count === this.#count && isSame(live, this.#fetching)) return;
+    this.#count = count;
+    this.#fetching = live;
     const readers = readersOf(sha256, live, count);
-    if (readers.join(' ') === this.#readers.join(' ')) return;
+    if (isSame(readers, this.#readers)) return;
     this.#readers = readers;
     this.#isReader = readers.includes(self);
     if (!this.#isReader) return;
@@ -161,4 +168,8 @@ export class OriginShare {
     }
     return backlogs;
   }
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, at) => name === other[at]);
 }

@@ -112,7 +112,7 @@ export class PieceChoice {
       starvedMs: this.#idleSinceMs === undefined ? 0 : nowMs - this.#idleSinceMs,
       pieceMs,
       isMissingEverywhere: (index) => copies(index) === 0 && !this.#have.has(index),
-      isNeighbour: (fetcher) => sessions.has(sourceKey({ kind: 'peer', id: fetcher })),
+      isNeighbour: (fetcher) => sessions.get(sourceKey({ kind: 'peer', id: fetcher }))?.hasLeft === false,
       isWatched: (fetcher) => {
         const session = sessions.get(sourceKey({ kind: 'peer', id: fetcher }));
         return session?.availability !== undefined && !session.isRefusing;

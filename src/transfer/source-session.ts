@@ -84,6 +84,11 @@ export class SourceSession implements HeardSession {
     }
   }
 
+  /** It was taken back by whoever named it. */
+  get hasLeft(): boolean {
+    return this.#state.kind === 'left';
+  }
+
   /** It is open and gives nothing: what it holds is not to be counted on. */
   get isRefusing(): boolean {
     return this.#state.kind === 'open' && this.#retry.refusing;
