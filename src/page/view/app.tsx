@@ -35,7 +35,7 @@ export function App({ store, client, onToken }: AppProps): VNode {
       <Header connection={connection} node={state.node} table={table} />
       {isLocked ? <TokenForm wasGiven={connection.wasGiven} onToken={onToken} /> : null}
       <Summary table={table} node={state.node} filter={filter} onFilter={setFilter} />
-      <main class={`board ${connection.kind === 'lost' ? 'stale' : ''}`} inert={isLocked}>
+      <main class={connection.kind === 'lost' || isLocked ? 'board stale' : 'board'} inert={isLocked}>
         <section class="panel fleet" aria-labelledby="fleet-title">
           <Matrix {...{ table, filter, selection, place }} onFilter={setFilter} onPlace={setPlace} />
           {table === undefined || place === undefined ? null : (

@@ -3,7 +3,7 @@ import type { Peer } from '../../api/schemas.ts';
 import { formatAge, formatBytes, formatRate } from '../format.ts';
 import type { PageState, PeerRate } from '../state/page-state.ts';
 
-/** The other nodes as this daemon sees them. */
+/** The other nodes as this daemon sees them; two of the six columns give way where it is narrow. */
 export function PeersPanel({ peers, rates, table }: PageState): VNode {
   const sorted = [...peers].sort(
     (a, b) => Number(b.blamed !== undefined) - Number(a.blamed !== undefined) || (a.name < b.name ? -1 : 1),
@@ -29,14 +29,16 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
             <thead>
               <tr>
                 <th scope="col">Node</th>
-                <th scope="col">Over</th>
+                <th scope="col" class="over">
+                  Over
+                </th>
                 <th scope="col" class="number" title="fetched from it">
                   In
                 </th>
                 <th scope="col" class="number" title="sent to it">
                   Out
                 </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number free">
                   Free
                 </th>
                 <th scope="col" class="number">
@@ -66,19 +68,21 @@ function PeerRow({ peer, rate }: { readonly peer: Peer; readonly rate: PeerRate 
           {name === '' ? peerId.slice(-8) : name}
           {connected ? null : <span class="badge">away</span>}
         </th>
-        <td title={laneProblem}>{transport === 'none' ? '–' : transport}</td>
+        <td class="over" title={laneProblem}>
+          {transport === 'none' ? '–' : transport}
+        </td>
         <td class="number" title={`${formatBytes(peer.receivedBytes)} fetched from it`}>
           {formatRate(rate?.receivedPerSecond ?? 0)}
         </td>
         <td class="number" title={`${formatBytes(peer.sentBytes)} sent to it`}>
           {formatRate(rate?.sentPerSecond ?? 0)}
         </td>
-        <td class="number">{formatBytes(freeBytes)}</td>
+        <td class="number free">{formatBytes(freeBytes)}</td>
         <td class="number">{formatAge(seenMsAgo)}</td>
       </tr>
       {blamed === undefined ? null : (
         <tr class="blame">
-          <td colSpan={6}>
+          <td colSpan={4}>
             avoided until {new Date(blamed.until).toLocaleTimeString('en-GB')}: {blamed.reason}
             {rejectedPieces > 0 ? `, ${rejectedPieces} wrong pieces` : ''}
           </td>
