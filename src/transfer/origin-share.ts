@@ -8,7 +8,7 @@ export const TAKE_OVER_MS = 3000;
 /** A node that has nothing to ask for becomes a reader too: twice as many nodes after each such time. */
 const STARVED_MS = 3000;
 /** With so few pieces left, their reader has them on the way: helping would read them twice. */
-const HELP_BACKLOG = 4;
+const HELP_BACKLOG = 6;
 /** In the endgame an origin gives what was assigned to others only when it is that late. */
 const ENDGAME_LATE_MS = 3000;
 /** So long a node that begins waits until it knows who else does: a fleet that is told to fetch begins at once. */
@@ -108,7 +108,8 @@ export class OriginShare {
   }
 
   /** Those that make progress, this node always among them: to leave one out is the take-over. */
-  #live({ nowMs, pieceMs, isNeighbour }: OriginLook): string[] {
+  #live(look: OriginLook): string[] {
+    const { nowMs, pieceMs } = look;
     const { self, fetchers } = this.#options;
     const quietMs = Math.max(TAKE_OVER_MS, 3 * pieceMs);
     const live = [self];
@@ -117,7 +118,7 @@ export class OriginShare {
       const seenMs = this.#seenMs.get(fetcher);
       if (seenMs === undefined) this.#seenMs.set(fetcher, nowMs);
       // Of whom nothing is heard it cannot be said that he makes no progress.
-      if (seenMs === undefined || nowMs - seenMs < quietMs || !isNeighbour(fetcher)) live.push(fetcher);
+      if (seenMs === undefined || nowMs - seenMs < quietMs || !look.isNeighbour(fetcher)) live.push(fetcher);
     }
     return live;
   }
