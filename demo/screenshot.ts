@@ -3,7 +3,7 @@
 import { mkdir, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { launchChromium, refreshPage } from '../test/page/browser.ts';
+import { launchChromium, refreshPage } from '../test/page/chromium.ts';
 import { makeGguf } from '../test/support/make-gguf.ts';
 import { makeSafetensors, type SafetensorsFamily } from '../test/support/make-safetensors.ts';
 import { TestBed } from '../test/support/test-bed.ts';

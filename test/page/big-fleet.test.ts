@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { serve } from '../api/api-fixture.ts';
 import { transferView } from '../api/fake-node.ts';
 import { bigFleet } from './big-fleet.ts';
-import { openBrowser, WatchedPage } from './browser.ts';
+import { openBrowser } from './chromium.ts';
+import { WatchedPage } from './watched-page.ts';
 
 const SCRIPT_MAX_BYTES = 150_000;
 const FREEZING_MS = 3_000;

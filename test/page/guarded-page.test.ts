@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serve } from '../api/api-fixture.ts';
 import { modelView } from '../api/fake-node.ts';
-import { openBrowser, WatchedPage } from './browser.ts';
+import { openBrowser } from './chromium.ts';
+import { WatchedPage } from './watched-page.ts';
 
 test('a token is asked for once, kept in the tab, and never stands in an address', async (t) => {
   const { api, node } = await serve(t, [], { token: 'the-secret' });

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { makeSafetensors } from '../support/make-safetensors.ts';
 import { OrchestratorProcess } from '../support/orchestrator-process.ts';
 import { TestBed } from '../support/test-bed.ts';
-import { openBrowser, WatchedPage } from './browser.ts';
+import { openBrowser } from './chromium.ts';
+import { WatchedPage } from './watched-page.ts';
 
 const MODEL = 'checkpoints/juggernaut.safetensors';
 const SIZE_BYTES = 24 * 2 ** 20;
