@@ -13,6 +13,8 @@ const HELP_BACKLOG = 6;
 const ENDGAME_LATE_MS = 3000;
 /** So long a node that begins waits until it knows who else does: a fleet that is told to fetch begins at once. */
 const SETTLE_MS = 300;
+/** A blob of fewer pieces is read sooner than it is waited for. */
+const SETTLE_PIECES = 16;
 /** Fetchers come and go slowly, pieces quickly. */
 const ASSIGN_EVERY_MS = 100;
 /** Above every weight. */
@@ -80,7 +82,8 @@ export class OriginShare {
 
   /** When to look again although nothing has happened. */
   get wakeMs(): number {
-    return this.#startMs === undefined ? 0 : this.#startMs + SETTLE_MS;
+    if (this.#startMs === undefined || this.#options.pieceCount < SETTLE_PIECES) return -Infinity;
+    return this.#startMs + SETTLE_MS;
   }
 
   /** What may be read now. */
@@ -92,7 +95,7 @@ export class OriginShare {
     const { self } = this.#options;
     let backlogs: Uint32Array | undefined;
     this.#startMs ??= look.nowMs;
-    const settling = look.nowMs < this.#startMs + SETTLE_MS && this.#options.hasCompany();
+    const settling = look.nowMs < this.wakeMs && this.#options.hasCompany();
     return ({ index, copies, lateMs }) => {
       if (settling) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;
