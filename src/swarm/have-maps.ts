@@ -41,7 +41,7 @@ export class HaveMaps implements AsyncDisposable {
     return this.#links.handle(
       HAVE_PROTOCOL,
       async (stream, _peerId, closing) => {
-        const watcher = new HaveWatcher(stream, provider);
+        const watcher = new HaveWatcher(stream, provider, { peers: () => this.#watchers.size });
         this.#watchers.add(watcher);
         try {
           await watcher.run(closing);

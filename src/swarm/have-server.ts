@@ -12,7 +12,15 @@ export type HaveProvider = (sha256: Sha256) => { readonly complete: boolean; rea
 export const HAVE_REQUEST_MAX_BYTES = 64;
 /** A peer fetches only so many blobs at a time; more than this is no fetching. */
 export const MAX_WATCHED_BLOBS = 1024;
-const BATCH_MS = 50;
+/** News after a quiet time go out this soon. */
+const FIRST_BATCH_MS = 30;
+/**
+ * And then this seldom, for each peer that listens, up to the bound: a message costs both ends about half a millisecond of
+ * the main thread, which many peers at a time make the dearest part of a fan-out. In the simulator the time of eight
+ * nodes is the same for any batch from 20 to 400 ms (1.036 to 1.040 of the bound).
+ */
+const SPACING_PER_PEER_MS = 35;
+const MAX_SPACING_MS = 250;
 /** Above this a snapshot is as short as the steps. */
 const MAX_DELTA_STEPS = 4096;
 const WRITE_MS = 15_000;
@@ -25,10 +33,14 @@ export class HaveWatcher {
   readonly #dirty = new Set<Sha256>();
   /** What was told to be complete. */
   readonly #complete = new Set<Sha256>();
+  readonly #peers: () => number;
+  #sentMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
 
-  constructor(stream: Stream, provider: HaveProvider) {
+  /** @param options.peers how many listen to this node */
+  constructor(stream: Stream, provider: HaveProvider, options: { readonly peers: () => number }) {
+    this.#peers = options.peers;
     this.#frames = new FramedStream(stream, { maxBytes: HAVE_REQUEST_MAX_BYTES });
     this.#provider = provider;
   }
@@ -65,7 +77,7 @@ export class HaveWatcher {
       pending.add(index);
       if (pending.size > MAX_DELTA_STEPS) this.#watched.set(sha256, 'snapshot');
     }
-    this.#later(sha256, signal, BATCH_MS);
+    this.#later(sha256, signal, this.#batchMs());
   }
 
   /** Anything else: complete now, gone, or begun anew. */
@@ -95,12 +107,18 @@ export class HaveWatcher {
       this.#sending ??= this.#send(signal).finally(() => {
         this.#sending = undefined;
         const [next] = this.#dirty;
-        if (next !== undefined && !signal.aborted) this.#later(next, signal, BATCH_MS);
+        if (next !== undefined && !signal.aborted) this.#later(next, signal, this.#batchMs());
       });
     }, ms);
   }
 
+  #batchMs(): number {
+    const spacingMs = Math.min(MAX_SPACING_MS, SPACING_PER_PEER_MS * this.#peers());
+    return Math.max(FIRST_BATCH_MS, this.#sentMs + spacingMs - performance.now());
+  }
+
   async #send(signal: AbortSignal): Promise<void> {
+    this.#sentMs = performance.now();
     const batch = [...this.#dirty];
     this.#dirty.clear();
     try {
