@@ -8,7 +8,7 @@ export const TAKE_OVER_MS = 3000;
 /** A node that has nothing to ask for becomes a reader too: twice as many nodes after each such time. */
 const STARVED_MS = 3000;
 /** With so few pieces left, their reader has them on the way: helping would read them twice. */
-const HELP_BACKLOG = 6;
+const HELP_BACKLOG = 4;
 /** In the endgame an origin gives what was assigned to others only when it is that late. */
 const ENDGAME_LATE_MS = 3000;
 /** So long a node that begins waits until it knows who else does: a fleet that is told to fetch begins at once. */
