@@ -10,6 +10,7 @@ import { runCommand } from '../test/support/run-shoal.ts';
 import { TestBed } from '../test/support/test-bed.ts';
 import { type Benchmark, formatTable, median, numberOption, textOption } from './benchmark.ts';
 import { cpuSecondsOf } from './link/timed.ts';
+import { touchMemory } from './link/touch-memory.ts';
 
 const END = join(import.meta.dirname, 'limits/end.ts');
 
@@ -48,6 +49,7 @@ export const benchmark: Benchmark = {
     for (let round = 1; round <= runs; round += 1) {
       for (const { steps } of STEPS) {
         const target = join(directory, 'target.bin');
+        touchMemory(directory, mib);
         const run = await transfer({ file, target, steps, cert, key });
         await rm(target);
         measured.get(steps)?.push(run);

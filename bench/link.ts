@@ -17,6 +17,7 @@ import {
   shoalPeer,
 } from './link/contestants.ts';
 import type { Timing } from './link/timed.ts';
+import { touchMemory } from './link/touch-memory.ts';
 
 const FILE_NAME = 'bench.safetensors';
 
@@ -66,6 +67,7 @@ export const benchmark: Benchmark = {
     const timings = new Map<string, Timing[]>(contestants.map(({ name }) => [name, []]));
     for (let round = 1; round <= runs; round += 1) {
       for (const { name, fetch } of contestants) {
+        touchMemory(under, mib);
         const { file, ...timing } = await fetch();
         if ((await sha256OfFile(file)) !== made.sha256) throw new Error(`${name} fetched something else`);
         if (!name.startsWith('shoal')) await rm(file);

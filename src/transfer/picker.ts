@@ -62,6 +62,11 @@ export interface PickState {
   /** Usable peers that hold a piece. */
   copies(index: number): number;
   readonly originPolicy: OriginPolicy;
+  /**
+   * Nobody else is waiting for pieces, so that of equals the first is as good as any: a disk reads it in one go, and what is
+   * here without a gap can be hashed. (`open` is in order.)
+   */
+  readonly inOrder: boolean;
 }
 
 export interface Pick {
@@ -121,7 +126,7 @@ function rarestAt(state: PickState, source: PickSource, random: Random): number 
     if (rank === undefined || (copies === bestCopies && rank > bestRank)) continue;
     // Reservoir sampling: each of the tied pieces ends up chosen with the same chance.
     ties = copies < bestCopies || rank < bestRank ? 1 : ties + 1;
-    if (ties === 1 || random() * ties < 1) best = index;
+    if (ties === 1 || (!state.inOrder && random() * ties < 1)) best = index;
     bestCopies = copies;
     bestRank = rank;
   }

@@ -81,7 +81,10 @@ export class PieceChoice {
     const open = new Set<number>();
     for (const index of this.#have.missing()) if (!inFlight.byPiece.has(index)) open.add(index);
     const originPolicy = this.#originPolicy(copies, nowMs);
-    const state = { open, inFlight: inFlight.byPiece, copies, originPolicy };
+    const inOrder = [...sessions.values()].every(
+      ({ id, availability }) => id.kind === 'origin' || availability?.complete !== false,
+    );
+    const state = { open, inFlight: inFlight.byPiece, copies, originPolicy, inOrder };
     const { pieceSizeBytes } = this.#geometry;
     return () => {
       const conditions = { nowMs, pieceSizeBytes, totalBytes: budget.bytes, originGranted };

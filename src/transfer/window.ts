@@ -25,10 +25,16 @@ export interface Pace {
   readonly roundTripMs: number | undefined;
 }
 
+/**
+ * What a piece waits for beside the line: the turns of both ends' event loops, which a busy machine draws out. Without
+ * it the window of a quick line is two pieces, the rate is what two pieces give, and neither ever grows.
+ */
+const SLACK_MS = 25;
+
 /** Pieces to keep in flight at one source: what the line holds in a round trip, and one more so that it never idles. */
 export function windowOf(pace: Pace, pieceBytes: number): number {
   if (pace.bytesPerSecond === undefined || pace.roundTripMs === undefined) return FIRST_WINDOW;
-  const onTheLine = Math.ceil((pace.bytesPerSecond * pace.roundTripMs) / 1000 / pieceBytes);
+  const onTheLine = Math.ceil((pace.bytesPerSecond * (pace.roundTripMs + SLACK_MS)) / 1000 / pieceBytes);
   return Math.min(MAX_WINDOW, Math.max(1, onTheLine + 1));
 }
 

@@ -59,7 +59,13 @@ function situationOf(plan: Plan): Situation {
   const copies = (index: number): number =>
     plan.sources.filter((source) => source.kind === 'peer' && source.holds[index] === true).length;
   return {
-    state: { open: openOf(plan.pieceCount, have, inFlight), inFlight, copies, originPolicy: peersFirst },
+    state: {
+      open: openOf(plan.pieceCount, have, inFlight),
+      inFlight,
+      copies,
+      originPolicy: peersFirst,
+      inOrder: false,
+    },
     sources: plan.sources.map(({ kind, room, expectedMs, holds }, i) => {
       return { key: `s${i}`, kind, room, expectedMs, idle: false, has: (index: number) => holds[index] === true };
     }),
@@ -187,6 +193,7 @@ test('ties are broken at random, each with the same chance, and the same way for
     inFlight: new Map(),
     copies: (index) => (index < 4 ? 1 : 2),
     originPolicy: peersFirst,
+    inOrder: false,
   };
   const sources: PickSource[] = [{ key: 'a', kind: 'peer', room: 1, idle: false, expectedMs: 0, has: () => true }];
   const random = seededRandom(42);
@@ -204,6 +211,7 @@ test('another origin policy is obeyed', () => {
     inFlight: new Map(),
     copies: () => 0,
     originPolicy: ({ index }) => (index === 6 ? 0 : undefined),
+    inOrder: false,
   };
   const origin: PickSource = { key: 'o', kind: 'origin', room: 1, idle: false, expectedMs: 0, has: () => true };
   assert.deepEqual(pickNext(state, [origin], seededRandom(1)), { index: 6, sourceKey: 'o', endgame: false });
@@ -218,6 +226,7 @@ test('what waits in line at a busy peer is moved to an idle one that holds it to
     inFlight: new Map([[3, [request]]]),
     copies: () => 2,
     originPolicy: peersFirst,
+    inOrder: false,
   });
   const idle: PickSource = { key: 'idle', kind: 'peer', room: 0, idle: true, expectedMs: 100, has: () => true };
   const moved = { index: 3, sourceKey: 'idle', endgame: false, insteadOf: 'busy' };
