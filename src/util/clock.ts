@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Time as a parameter: the daemon passes `systemClock`, tests and simulations their own. */
 export interface Clock {
   /** Wall clock, milliseconds since the epoch. */
@@ -13,5 +11,24 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms, signal) => delay(ms, undefined, { signal }),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(abortOf(signal));
+      };
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+    }),
 };
+
+/** The reason itself where it is one: making an error, with its stack, costs more than most of what waits here. */
+function abortOf(signal: AbortSignal): Error {
+  const { reason } = signal as { readonly reason: unknown };
+  if (reason instanceof Error && reason.name === 'AbortError') return reason;
+  return new DOMException('the waiting was aborted', { name: 'AbortError', cause: reason });
+}
