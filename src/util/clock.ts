@@ -30,5 +30,7 @@ export const systemClock: Clock = {
 function abortOf(signal: AbortSignal): Error {
   const { reason } = signal as { readonly reason: unknown };
   if (reason instanceof Error && reason.name === 'AbortError') return reason;
-  return new DOMException('the waiting was aborted', { name: 'AbortError', cause: reason });
+  const error = new Error('the waiting was aborted', { cause: reason });
+  error.name = 'AbortError';
+  return error;
 }
