@@ -71,6 +71,7 @@ const samples: Readonly<Record<string, string>> = {
   api: '127.0.0.1:1',
   listen: '10.0.0.1:2',
   lane: '10.0.0.1:3',
+  'lane-encryption': 'off',
   'fleet-key': '/etc/key',
   bootstrap: '/ip4/10.0.0.2/tcp/7421',
   mdns: 'false',
@@ -121,6 +122,12 @@ test('mDNS can be turned off by either name, and the stronger place wins', async
   const off = await fileWith('mdns: false');
   assert.equal((await loadDaemonConfig({ config: off }, { SHOAL_NO_MDNS: 'false' })).mdns, true);
   assert.equal((await loadDaemonConfig({ mdns: false }, { SHOAL_MDNS: 'true' })).mdns, false);
+});
+
+test('the lane can be off, by a flag and in the file, where YAML might take the word for a boolean', async () => {
+  assert.equal((await loadDaemonConfig({ lane: 'off' }, {})).lane, 'off');
+  assert.equal((await loadDaemonConfig({ config: await fileWith('lane: off') }, {})).lane, 'off');
+  assert.equal((await loadDaemonConfig({}, {})).laneEncryption, true);
 });
 
 test('lists stand in one variable, separated by commas or white space', async () => {
