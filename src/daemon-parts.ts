@@ -16,6 +16,7 @@ import { ModelViews } from './flows/model-views.ts';
 import { NodeFacade } from './flows/node-facade.ts';
 import { Orchestration } from './flows/orchestration.ts';
 import { OriginLists } from './flows/origin-lists.ts';
+import { advertised } from './flows/report-models.ts';
 import { tellPeers, tellTransfers } from './flows/tell-events.ts';
 import { tellSystemd } from './flows/tell-systemd.ts';
 import { Store } from './store/store.ts';
@@ -219,7 +220,7 @@ export async function startParts(
     ),
   );
   apiAddress.now = api.address;
-  swarm.gossip.setMeta({ api: api.url });
+  swarm.gossip.setMeta({ api: `http://${formatHostPort(advertised(config, api.address))}` });
 
   const pulse = vitals.watch('control', PULSE_WITHIN_MS);
   lifecycle.run('scanner', (until) => store.scanner.run(until));

@@ -36,6 +36,8 @@ export interface HeartbeatDocument {
   /** Ids and aliases of the models that are installed and verified now, sorted. */
   readonly models_available: readonly string[];
   readonly models_incoming: readonly IncomingModel[];
+  /** `sha256:<hex>` of each available model, by each of its names. */
+  readonly model_digests: Readonly<Record<string, string>>;
 }
 
 export interface PoolStatus {
@@ -78,12 +80,20 @@ export function availableNames(models: Iterable<Model>): string[] {
   return [...names].sort();
 }
 
+/** Null-prototype: names are strangers' words. */
+export function digestsByName(models: Iterable<Model>): Readonly<Record<string, string>> {
+  const digests = Object.create(null) as Record<string, string>;
+  for (const { id, aliases, digest } of models) for (const name of [...aliases, id]) digests[name] = digest;
+  return digests;
+}
+
 export function heartbeatDocument(facts: {
   now: number;
   ready: boolean;
   pools: readonly PoolReport[];
   available: readonly string[];
   incoming: readonly IncomingModel[];
+  digests: Readonly<Record<string, string>>;
 }): HeartbeatDocument {
   return {
     timestamp: new Date(facts.now).toISOString(),
@@ -99,6 +109,7 @@ export function heartbeatDocument(facts: {
     })),
     models_available: facts.available,
     models_incoming: facts.incoming,
+    model_digests: facts.digests,
   };
 }
 

@@ -21,7 +21,7 @@ import { NodePools, type PoolSetting } from './pools.ts';
 import { Preloads } from './preloads.ts';
 import { RegisteredModels } from './registered-models.ts';
 import { Registrations } from './registrations.ts';
-import { linkOrchestrators, type ReportOptions } from './report-models.ts';
+import { advertised, linkOrchestrators, type ReportOptions } from './report-models.ts';
 import { ReportedModels } from './reported-models.ts';
 import type { ModelView, TransferView } from './views.ts';
 import { withdrawalTold } from './withdrawal.ts';
@@ -115,7 +115,7 @@ export class Orchestration {
     const members = new FleetMembers({
       ...parts,
       name: options.name,
-      address: () => `http://${formatHostPort(parts.api())}`,
+      address: () => `http://${formatHostPort(advertised(options, parts.api()))}`,
       names: () => reported.names(),
       pools: () => pools.list(),
     });
@@ -124,6 +124,7 @@ export class Orchestration {
       capabilities: await detectCapabilities(options.gpus, log),
       peerId: swarm.peerId,
       available: () => reported.names(),
+      digests: () => reported.digests(),
       pools: () => pools.list(),
       active: () => [...wanted.active(), ...registered.active()],
     });

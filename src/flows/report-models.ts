@@ -30,6 +30,8 @@ export interface ReportParts {
   readonly ready: () => boolean;
   /** Ids and aliases of what is installed, verified and not retired, sorted. */
   readonly available: () => readonly string[];
+  /** By each of these names. */
+  readonly digests: () => Readonly<Record<string, string>>;
   readonly pools: () => readonly PoolReport[];
   /** What is on its way. */
   readonly active: () => readonly TransferView[];
@@ -45,6 +47,12 @@ const HEARTBEAT_MS = 10_000;
 export function linkOrchestrators(options: ReportOptions, parts: ReportParts): OrchestratorLink[] {
   const { clock, random, log, metrics } = parts;
   const connected = OrchestratorLink.gauge(metrics);
+  // A clock that is set back must not make the newest heartbeat look like one that was held up.
+  let lastMs = 0;
+  const now = (): number => {
+    lastMs = Math.max(clock.now(), lastMs + 1);
+    return lastMs;
+  };
   return options.orchestrators.map(
     ({ url, tokenFile, token }) =>
       new OrchestratorLink(
@@ -62,10 +70,11 @@ export function linkOrchestrators(options: ReportOptions, parts: ReportParts): O
           heartbeat: () => {
             const available = parts.available();
             return heartbeatDocument({
-              now: clock.now(),
+              now: now(),
               ready: parts.ready(),
               pools: parts.pools(),
               available,
+              digests: parts.digests(),
               incoming: incoming(parts.active(), available),
             });
           },
@@ -96,7 +105,7 @@ function incoming(active: readonly TransferView[], available: readonly string[])
 }
 
 /** An address that another machine can use, where the API listens on all of them. */
-function advertised({ advertise }: ReportOptions, api: HostPort): HostPort {
+export function advertised({ advertise }: ReportOptions, api: HostPort): HostPort {
   if (advertise !== undefined) return { host: advertise.host, port: advertise.port ?? api.port };
   if (api.host !== '0.0.0.0' && api.host !== '::') return api;
   const addresses = Object.values(networkInterfaces()).flatMap((some) => some ?? []);

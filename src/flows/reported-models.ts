@@ -1,13 +1,19 @@
 import type { Model } from '../content/model.ts';
 import type { Catalog } from '../store/catalog.ts';
 import type { Clock } from '../util/clock.ts';
-import { availableNames } from './heartbeat-documents.ts';
+import { availableNames, digestsByName } from './heartbeat-documents.ts';
 import type { Registrations } from './registrations.ts';
+
+interface Reported {
+  readonly of: readonly unknown[];
+  readonly names: readonly string[];
+  readonly digests: Readonly<Record<string, string>>;
+}
 
 /** What this node vouches for: the models of its catalog but those that are retired, by all their names. */
 export class ReportedModels {
   readonly #parts: { readonly catalog: Catalog; readonly registrations: Registrations; readonly clock: Clock };
-  #last: { readonly of: readonly unknown[]; readonly names: readonly string[] } | undefined;
+  #last: Reported | undefined;
 
   readonly #retired = new WeakMap<Model, Model>();
 
@@ -25,14 +31,24 @@ export class ReportedModels {
 
   /** Ids and aliases, sorted. Many heartbeats say the same: the list is the same one until something changes. */
   names(): readonly string[] {
+    return this.#reported().names;
+  }
+
+  /** Their digests, by each name. */
+  digests(): Readonly<Record<string, string>> {
+    return this.#reported().digests;
+  }
+
+  #reported(): Reported {
     const { catalog, registrations, clock } = this.#parts;
     const models = catalog.models();
     const withheld = registrations.withheld(clock.now());
     if (this.#last?.of[0] !== models || this.#last.of[1] !== withheld) {
       const reported = withheld.size === 0 ? models : models.filter((model) => !isRetired(model, withheld));
-      this.#last = { of: [models, withheld], names: availableNames(reported) };
+      const names = availableNames(reported);
+      this.#last = { of: [models, withheld], names, digests: digestsByName(reported) };
     }
-    return this.#last.names;
+    return this.#last;
   }
 
   /** The same object for the same model, because that is how gossip sees that nothing is new. */

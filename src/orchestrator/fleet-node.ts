@@ -149,6 +149,12 @@ export class FleetNode {
     return this.#applyIncoming(heartbeat.models_incoming ?? [], nowMs - this.heardMs) || changed;
   }
 
+  /** What it had may be other bytes when it is heard of again. */
+  forgetContents(): void {
+    this.digests = new Map();
+    this.incoming = new Map();
+  }
+
   /** A model that has arrived has the digest with which it was announced: the node has verified it. */
   #applyDigests(heartbeat: Heartbeat): void {
     const said = heartbeat.model_digests ?? {};

@@ -231,6 +231,7 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
     }
     node.presence = presence;
     node.lastTimestampMs = undefined;
+    node.forgetContents();
     for (const pool of node.pools.values()) pool.slots.forgetBusy();
     this.#version += 1;
     if (presence === 'registering') {

@@ -62,6 +62,7 @@ function linkTo(url: string, parts: { state: LinkState; clock: Clock; periodMs: 
           pools: [{ id: 'gpu-1', ready: true, draining: false, slotsTotal: 1, slotsFree: 1, vramFreeBytes: 0 }],
           available: state.available,
           incoming: [],
+          digests: {},
         }),
       clock,
       random: seededRandom(1),

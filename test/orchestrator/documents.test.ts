@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { availableNames, heartbeatDocument, type RegistrationDocument } from '../../src/flows/heartbeat-documents.ts';
+import {
+  availableNames,
+  digestsByName,
+  heartbeatDocument,
+  type RegistrationDocument,
+} from '../../src/flows/heartbeat-documents.ts';
 import { parseHeartbeat, parseRegistration } from '../../src/orchestrator/parse-document.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { recorded } from './fleet-fixture.ts';
@@ -40,11 +45,17 @@ test('every recorded document is accepted, with models and without, and whatever
 
 test('what our daemon sends has the recorded form, in both directions', () => {
   const heartbeat = recorded('shoal-heartbeat') as ReturnType<typeof heartbeatDocument>;
-  const available = availableNames([
-    { id: 'checkpoints/sdxl/juggernaut.safetensors', aliases: ['juggernaut'] },
-  ] as unknown as Parameters<typeof availableNames>[0]);
+  const models = [
+    {
+      id: 'checkpoints/sdxl/juggernaut.safetensors',
+      aliases: ['juggernaut'],
+      digest: heartbeat.model_digests.juggernaut,
+    },
+  ] as unknown as Parameters<typeof availableNames>[0];
+  const available = availableNames(models);
+  const digests = { ...digestsByName(models) };
   const pools = [{ id: 'gpu-1', ready: true, draining: false, slotsTotal: 1, slotsFree: 1, vramFreeBytes: 0 }];
-  const facts = { now: Date.parse(heartbeat.timestamp), ready: true, pools, available };
+  const facts = { now: Date.parse(heartbeat.timestamp), ready: true, pools, available, digests };
   assert.deepEqual(heartbeatDocument({ ...facts, incoming: heartbeat.models_incoming }), heartbeat);
   const registration: RegistrationDocument = recorded('shoal-register') as RegistrationDocument;
   assert.deepEqual(parseRegistration(registration), registration);

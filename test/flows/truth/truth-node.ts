@@ -127,6 +127,7 @@ export class TruthNode {
       pools: [{ id: this.name, ready: true, draining: false, slotsTotal: 4, slotsFree: 4, vramFreeBytes: 0 }],
       available: this.#up().reported.names(),
       incoming: [],
+      digests: this.#up().reported.digests(),
     });
   }
 
