@@ -49,7 +49,7 @@ test('what our daemon sends has the recorded form, in both directions', () => {
     {
       id: 'checkpoints/sdxl/juggernaut.safetensors',
       aliases: ['juggernaut'],
-      digest: heartbeat.model_digests.juggernaut,
+      digest: Object.values(heartbeat.model_digests)[0],
     },
   ] as unknown as Parameters<typeof availableNames>[0];
   const available = availableNames(models);
