@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { generateFleetKey } from '../../src/swarm/fleet-key.ts';
 import { endProcess, spawnOwned } from '../../test/support/child-process.ts';
 import { freePort } from '../../test/support/nginx.ts';
 import { runCommand } from '../../test/support/run-shoal.ts';
@@ -39,9 +40,18 @@ export async function shoalPeer(
   // Each pair has a directory of its own over the same file; it is hashed once more at the start.
   const models = await bed.makeDirectory(`${name}-source`);
   await link(join(sourceDirectory, fileName), join(models, fileName));
-  const sender = await bed.daemon(`${name}-sender`, { models, args: ['--settle', '100ms', ...args] });
+  // A fleet of their own: they would take pieces from the other pairs too.
+  const fleetKeyFile = join(await bed.makeDirectory(`${name}-key`), 'fleet.key');
+  await writeFile(fleetKeyFile, generateFleetKey(), { mode: 0o600 });
+  const own = { args: [...args], fleetKeyFile };
+  const sender = await bed.daemon(`${name}-sender`, {
+    ...own,
+    models,
+    args: ['--settle', '100ms', ...args],
+    bootstrap: [],
+  });
   await sender.waitForModel(fileName, 'installed', 120_000);
-  const receiver = await bed.daemon(`${name}-receiver`, { args, bootstrap: [sender.listen[0] ?? ''] });
+  const receiver = await bed.daemon(`${name}-receiver`, { ...own, bootstrap: [sender.listen[0] ?? ''] });
   await eventually('the receiver hears of the file', async () =>
     (await receiver.models('fleet')).some((model) => model.id === fileName),
   );
