@@ -1,5 +1,6 @@
 import { ShoalError } from '../util/errors.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import { cancellable } from './cancellable.ts';
 import type { Landing, PieceOrder, ResultOf, TaskFact, TaskOrder } from './data-orders.ts';
 import { IncomingPiece } from './incoming-piece.ts';
 import type { BlobTarget, Piece } from './piece-source.ts';
@@ -96,7 +97,7 @@ export class PlaneBlob {
     signal: AbortSignal,
   ): Promise<ResultOf<K>> {
     try {
-      const result = await orAborted(task.ended, signal);
+      const result = await cancellable(task, signal);
       await this.#commits.get(index);
       if (result.written) this.#verified.add(index);
       else if (!this.#verified.has(index)) {
@@ -150,19 +151,5 @@ export class PlaneBlob {
     await writer.gate.close();
     this.#gates.delete(writer.gate);
     if (this.#writers.get(index) === writer) this.#writers.delete(index);
-  }
-}
-
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }
