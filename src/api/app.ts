@@ -7,7 +7,6 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { NodeService } from '../flows/node-service.ts';
-import type { EventStreams } from './event-streams.ts';
 import { ProblemSchema, refTo } from './schemas.ts';
 
 declare module 'fastify' {
@@ -29,7 +28,6 @@ export type App = FastifyInstance<
 
 export interface RouteParts {
   readonly service: NodeService;
-  readonly events: EventStreams;
   readonly version: string;
   /** Fires when the API closes. */
   readonly signal: AbortSignal;

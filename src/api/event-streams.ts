@@ -1,7 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { Counter } from 'prom-client';
+import Type from 'typebox';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
+import { type App, problemResponse } from './app.ts';
+import { securityHeaders } from './guard.ts';
 import { RequestError } from './problem.ts';
 
 export interface EventStreamsOptions {
@@ -110,6 +113,33 @@ export class EventStreams implements Disposable {
     clearInterval(this.#keepAlive);
     this.#keepAlive = undefined;
   }
+}
+
+/** The same at a daemon and at an orchestrator, but for what there is to tell. */
+export function eventRoute(
+  app: App,
+  { events, summary, tags }: { readonly events: EventStreams; readonly summary: string; readonly tags: string[] },
+): void {
+  app.get(
+    '/v1/events',
+    {
+      exposeHeadRoute: false,
+      config: { unhurried: true },
+      schema: {
+        summary,
+        tags,
+        response: {
+          200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
+          default: problemResponse,
+        },
+      },
+    },
+    (request, reply) => {
+      events.admit();
+      reply.hijack();
+      events.add(reply.raw, { ...securityHeaders, 'x-correlation-id': request.id });
+    },
+  );
 }
 
 function encodeEvent({ event, data }: StreamedEvent): string {

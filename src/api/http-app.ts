@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { TSchema } from 'typebox';
 import { errnoOf, messageOf, ShoalError } from '../util/errors.ts';
-import { formatHostPort, type HostPort, isLoopbackHost } from '../util/host-port.ts';
+import { formatHostPort, type HostPort, isLoopbackHost, localUrl } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { App } from './app.ts';
@@ -163,8 +164,37 @@ export async function describe(
   });
 }
 
-/** @throws ShoalError `conflict` when the address is taken or not of this machine */
-export async function listen(app: App, { host, port }: HostPort): Promise<void> {
+export interface Api extends AsyncDisposable {
+  /** Where it listens, with the real port. */
+  readonly address: HostPort;
+  /** For clients on this machine. */
+  readonly url: string;
+}
+
+/**
+ * Listens until it is disposed of: then event streams end, work that waits hears of it through `closing`, and what is
+ * under way may end.
+ * @throws ShoalError `conflict` when the address is taken or not of this machine
+ */
+export async function serveApp(
+  app: App,
+  at: HostPort,
+  parts: { readonly events: Disposable; readonly closing: AbortController },
+): Promise<Api> {
+  await listen(app, at);
+  const { address: host, port } = app.server.address() as AddressInfo;
+  return {
+    address: { host, port },
+    url: localUrl({ host, port }),
+    async [Symbol.asyncDispose]() {
+      parts.events[Symbol.dispose]();
+      parts.closing.abort(new DOMException('the API is closing', 'AbortError'));
+      await closeApp(app);
+    },
+  };
+}
+
+async function listen(app: App, { host, port }: HostPort): Promise<void> {
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -183,7 +213,7 @@ export async function listen(app: App, { host, port }: HostPort): Promise<void> 
 }
 
 /** Lets requests that are under way end, but not for long. */
-export async function closeApp(app: App): Promise<void> {
+async function closeApp(app: App): Promise<void> {
   const deadline = setTimeout(() => app.server.closeAllConnections(), CLOSE_DEADLINE_MS);
   await app.close();
   clearTimeout(deadline);

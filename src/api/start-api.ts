@@ -1,11 +1,10 @@
-import type { AddressInfo } from 'node:net';
 import type { NodeService } from '../flows/node-service.ts';
-import { type HostPort, isLoopbackHost, localUrl } from '../util/host-port.ts';
+import { type HostPort, isLoopbackHost } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
 import type { App, RouteParts } from './app.ts';
-import { EventStreams, usualEventStreams } from './event-streams.ts';
+import { EventStreams, eventRoute, usualEventStreams } from './event-streams.ts';
 import { BearerGuard, checkHost, checkOrigin, securityHeaders } from './guard.ts';
-import { assertGuarded, closeApp, createApp, describe, listen, observe, sendProblem } from './http-app.ts';
+import { type Api, assertGuarded, createApp, describe, observe, sendProblem, serveApp } from './http-app.ts';
 import { encodeModelId } from './model-url.ts';
 import { pageRoutes } from './page.ts';
 import { fleetRoutes, pieceMapRoutes } from './routes/fleet.ts';
@@ -19,13 +18,6 @@ export interface ApiOptions extends HostPort {
   /** Without it only loopback is allowed. */
   readonly token?: string;
   readonly version: string;
-}
-
-export interface Api extends AsyncDisposable {
-  /** Where it listens, with the real port. */
-  readonly address: HostPort;
-  /** For clients on this machine. */
-  readonly url: string;
 }
 
 const MAX_CONNECTIONS = 512;
@@ -54,22 +46,18 @@ export async function startApi(options: ApiOptions, parts: { service: NodeServic
     version: options.version,
     description: "One node of a fleet that keeps every GPU node's models directory stocked.",
   });
-  const routes: RouteParts = { service, events, version: options.version, signal: closing.signal };
+  const routes: RouteParts = { service, version: options.version, signal: closing.signal };
   for (const add of [healthRoutes, modelRoutes, nodeRoutes, catalogRoutes, poolRoutes]) add(app, routes);
+  eventRoute(app, {
+    events,
+    summary:
+      'Server-sent events `model`, `transfer`, `peer`, `origin`, `fleet`; no replay: read the state after connecting',
+    tags: ['node'],
+  });
   fleetRoutes(app, service);
   pieceMapRoutes(app, routes);
   await pageRoutes(app);
-  await listen(app, options);
-  const { address, port } = app.server.address() as AddressInfo;
-  return {
-    address: { host: address, port },
-    url: localUrl({ host: address, port }),
-    async [Symbol.asyncDispose]() {
-      events[Symbol.dispose]();
-      closing.abort(new DOMException('the API is closing', 'AbortError'));
-      await closeApp(app);
-    },
-  };
+  return serveApp(app, options, { events, closing });
 }
 
 function protect(app: App, options: { isLoopback: boolean; token: string | undefined }): void {

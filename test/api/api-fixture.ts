@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test';
-import { type Api, type ApiOptions, startApi } from '../../src/api/start-api.ts';
+import type { Api } from '../../src/api/http-app.ts';
+import { type ApiOptions, startApi } from '../../src/api/start-api.ts';
 import type { ModelView } from '../../src/flows/views.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { FakeNode } from './fake-node.ts';

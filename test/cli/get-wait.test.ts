@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Api, startApi } from '../../src/api/start-api.ts';
+import type { Api } from '../../src/api/http-app.ts';
+import { startApi } from '../../src/api/start-api.ts';
 import type { GetResult } from '../../src/cli/awaited-model.ts';
 import type { TransferView } from '../../src/flows/views.ts';
 import { silentLog } from '../../src/util/log.ts';

@@ -5,7 +5,6 @@ import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import type { Bearer, TokenTable } from '../../orchestrator/token-table.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Metrics } from '../../util/metrics.ts';
-import type { EventStreams } from '../event-streams.ts';
 import { RequestError } from '../problem.ts';
 
 declare module 'fastify' {
@@ -25,7 +24,6 @@ export interface OrchestratorRouteParts {
   readonly orchestrator: Orchestrator;
   readonly availability: AvailabilityStream;
   readonly tokens: TokenTable | undefined;
-  readonly events: EventStreams;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly version: string;

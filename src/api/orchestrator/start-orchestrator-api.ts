@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import { AvailabilityStream } from '../../orchestrator/availability-stream.ts';
@@ -8,17 +7,16 @@ import { parseHeartbeat, parserOf } from '../../orchestrator/parse-document.ts';
 import type { TokenTable } from '../../orchestrator/token-table.ts';
 import type { Clock } from '../../util/clock.ts';
 import { ShoalError } from '../../util/errors.ts';
-import { type HostPort, isLoopbackHost, localUrl } from '../../util/host-port.ts';
+import { type HostPort, isLoopbackHost } from '../../util/host-port.ts';
 import type { Log } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { App } from '../app.ts';
-import { EventStreams, usualEventStreams } from '../event-streams.ts';
+import { EventStreams, eventRoute, usualEventStreams } from '../event-streams.ts';
 import { checkHost, checkOrigin, securityHeaders } from '../guard.ts';
-import { assertGuarded, closeApp, createApp, describe, listen, observe, sendProblem } from '../http-app.ts';
+import { type Api, assertGuarded, createApp, describe, observe, sendProblem, serveApp } from '../http-app.ts';
 import { encodeModelId } from '../model-url.ts';
 import { pageRoutes } from '../page.ts';
 import { fleetRoutes } from '../routes/fleet.ts';
-import type { Api } from '../start-api.ts';
 import { compileValidator } from '../validator.ts';
 import { fleetEvents } from './fleet-events.ts';
 import { forbidden, type OrchestratorRouteParts } from './orchestrator-app.ts';
@@ -27,7 +25,6 @@ import { catalogRoutes } from './routes/catalog.ts';
 import { healthRoutes } from './routes/health.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { placementRoutes } from './routes/placement.ts';
-import { watchRoutes } from './routes/watch.ts';
 
 export interface OrchestratorApiOptions extends HostPort {
   readonly version: string;
@@ -70,23 +67,18 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
     description: 'Consumes the heartbeats of nodes, and says which models are where and where a task can run.',
   });
   const routes: OrchestratorRouteParts = {
-    ...{ orchestrator, tokens, events, metrics, clock, version: options.version, signal: closing.signal },
+    ...{ orchestrator, tokens, metrics, clock, version: options.version, signal: closing.signal },
     availability: new AvailabilityStream({ registry: orchestrator.registry }),
   };
-  for (const add of [healthRoutes, nodeRoutes, catalogRoutes, placementRoutes, watchRoutes]) add(app, routes);
+  for (const add of [healthRoutes, nodeRoutes, catalogRoutes, placementRoutes]) add(app, routes);
+  eventRoute(app, {
+    events,
+    summary: 'Server-sent events `node`: whose state, pools or models have changed; no replay',
+    tags: ['watch'],
+  });
   fleetRoutes(app, { fleet: new RegistryFleet({ orchestrator, clock }) });
   await pageRoutes(app);
-  await listen(app, options);
-  const { address, port } = app.server.address() as AddressInfo;
-  return {
-    address: { host: address, port },
-    url: localUrl({ host: address, port }),
-    async [Symbol.asyncDispose]() {
-      events[Symbol.dispose]();
-      closing.abort(new DOMException('the API is closing', 'AbortError'));
-      await closeApp(app);
-    },
-  };
+  return serveApp(app, options, { events, closing });
 }
 
 function protect(app: App, { isLoopback, tokens }: { isLoopback: boolean; tokens: TokenTable | undefined }): void {

@@ -1,9 +1,8 @@
 import Type from 'typebox';
 import { type App, problemResponse, type RouteParts } from '../app.ts';
-import { securityHeaders } from '../guard.ts';
 import { CheckSchema, NodeSchema, OriginSchema, PeerSchema, refTo, TransferSchema } from '../schemas.ts';
 
-export function nodeRoutes(app: App, { service, events, signal }: RouteParts): void {
+export function nodeRoutes(app: App, { service, signal }: RouteParts): void {
   app.get(
     '/v1/node',
     {
@@ -79,27 +78,5 @@ export function nodeRoutes(app: App, { service, events, signal }: RouteParts): v
       },
     },
     async () => ({ checks: await service.doctor(signal) }),
-  );
-
-  app.get(
-    '/v1/events',
-    {
-      exposeHeadRoute: false,
-      config: { unhurried: true },
-      schema: {
-        summary:
-          'Server-sent events `model`, `transfer`, `peer`, `origin`, `fleet`; no replay: read the state after connecting',
-        tags: ['node'],
-        response: {
-          200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
-          default: problemResponse,
-        },
-      },
-    },
-    (request, reply) => {
-      events.admit();
-      reply.hijack();
-      events.add(reply.raw, { ...securityHeaders, 'x-correlation-id': request.id });
-    },
   );
 }
