@@ -85,6 +85,7 @@ export class BlameLedger extends EventEmitter<{ blamed: [Blame] }> {
 
   /** How long the source is still to be left alone. */
   blockedMs(id: SourceId): number {
+    if (this.#entries.size === 0) return 0;
     const entry = this.#entries.get(sourceKey(id));
     return entry === undefined ? 0 : Math.max(0, entry.blamedUntilMs - this.#clock.monotonic());
   }

@@ -67,7 +67,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.#geometry = geometryOf(options.blob.manifest.sizeBytes);
     this.#parts = parts;
     this.#alarm = new Alarm({ clock: parts.clock });
-    this.#inFlight = new PiecesInFlight(parts);
+    this.#inFlight = new PiecesInFlight(options, parts);
     const { blob, have, sharedOrigins } = options;
     this.#choice = new PieceChoice(
       { sha256: blob.sha256, geometry: this.#geometry, have, sharedOrigins },
@@ -204,6 +204,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     },
     bytes: (session, request, bytes) => {
       this.#tally.received(bytes, session.id.kind);
+      this.#choice.received(session, bytes, this.#parts.clock.monotonic());
       if (request.dropped) this.#tally.wasted(bytes);
       else this.#progress();
     },
@@ -222,6 +223,7 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
       if (outcome === 'arrived') this.#tally.wasted(request.received);
       return;
     }
+    this.#inFlight.arrived(index);
     if (outcome === 'late') this.#tally.notWasted(request.received);
     this.#tally.done(length);
     session.delivered.pieces += 1;

@@ -61,6 +61,7 @@ export class OriginShare {
   #fetching: readonly string[] = [];
   #readers: readonly string[] = [];
   #isReader = true;
+  #settling = false;
   #owners: Uint16Array;
   #ownWeights: Uint32Array;
   #ownerWeights: Uint32Array;
@@ -86,6 +87,11 @@ export class OriginShare {
     return this.#startMs + SETTLE_MS;
   }
 
+  /** Whether the last look allowed anything but what is late. */
+  get reads(): boolean {
+    return this.#isReader && !this.#settling;
+  }
+
   /** What may be read now. */
   look(look: OriginLook): OriginPolicy {
     if (look.nowMs >= this.#nextAssignMs) {
@@ -95,7 +101,8 @@ export class OriginShare {
     const { self } = this.#options;
     let backlogs: Uint32Array | undefined;
     this.#startMs ??= look.nowMs;
-    const settling = look.nowMs < this.wakeMs && this.#options.hasCompany();
+    this.#settling = look.nowMs < this.wakeMs && this.#options.hasCompany();
+    const settling = this.#settling;
     return ({ index, copies, lateMs }) => {
       if (settling) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;

@@ -91,11 +91,15 @@ export class SourcePace {
     return this.#rate.bytesPerSecond(this.#busyTime(nowMs));
   }
 
-  /** The round trip includes verifying and writing: until then nothing else is asked for. */
+  /** Includes verifying and writing: until then nothing else is asked for. Undefined until a piece has come. */
+  get roundTripMs(): number | undefined {
+    if (this.#settleMs === undefined || this.#roundTripMs === undefined) return undefined;
+    return this.#roundTripMs + this.#settleMs;
+  }
+
   at(nowMs: number): Pace {
     if (this.#settleMs === undefined) return { bytesPerSecond: undefined, roundTripMs: undefined };
-    const roundTripMs = this.#roundTripMs === undefined ? undefined : this.#roundTripMs + this.#settleMs;
-    return { bytesPerSecond: this.bytesPerSecond(nowMs), roundTripMs };
+    return { bytesPerSecond: this.bytesPerSecond(nowMs), roundTripMs: this.roundTripMs };
   }
 
   #busyTime(nowMs: number): number {

@@ -1,4 +1,6 @@
 import type { Random } from '../util/random.ts';
+import type { PieceSet } from './piece-set.ts';
+import { type Holding, isHeld } from './rarity.ts';
 
 /**
  * Which piece to ask next, and whom. Pure: no clock, no I/O, chance as a parameter, so that the simulator runs the very
@@ -24,7 +26,7 @@ export interface PickSource {
   readonly idle: boolean;
   /** How long a piece asked now would take; 0 when unknown. */
   readonly expectedMs: number;
-  has(index: number): boolean;
+  readonly holding: Holding;
 }
 
 export interface PickRequest {
@@ -57,11 +59,13 @@ export const peersFirst: OriginPolicy = ({ copies, lateMs }) => (lateMs !== unde
 
 export interface PickState {
   /** Pieces that are neither here nor asked for. */
-  readonly open: Iterable<number>;
+  readonly open: PieceSet;
   readonly inFlight: ReadonlyMap<number, readonly PickRequest[]>;
   /** Usable peers that hold a piece. */
   copies(index: number): number;
   readonly originPolicy: OriginPolicy;
+  /** Whether the policy may name an open piece at all now; if not, origins give only what is late. */
+  readonly readsOrigins: boolean;
   /**
    * Nobody else is waiting for pieces, so that of equals the first is as good as any: a disk reads it in one go, and what is
    * here without a gap can be hashed. (`open` is in order.)
@@ -79,14 +83,10 @@ export interface Pick {
 
 export function pickNext(state: PickState, sources: readonly PickSource[], random: Random): Pick | undefined {
   const roomy = sources.filter((source) => source.room > 0);
-  const isOrigin = (source: PickSource): boolean => source.kind === 'origin';
   // The uplink of an origin is the scarce thing, and must never wait.
-  const origins = roomy.filter(isOrigin);
-  const first = pickOpen(state, origins, random);
-  if (first !== undefined) return first;
-  const peers = roomy.filter((source) => !isOrigin(source));
   return (
-    pickOpen(state, peers, random) ??
+    (state.readsOrigins ? pickOpen(state, ofKind('origin', roomy), random) : undefined) ??
+    pickOpen(state, ofKind('peer', roomy), random) ??
     pickMove(state, sources, random) ??
     (roomy.length === 0 || anyOpen(state, sources) ? undefined : pickEndgame(state, roomy, random))
   );
@@ -97,7 +97,7 @@ export function pickNext(state: PickState, sources: readonly PickSource[], rando
  * line, with everybody else, at the one node that has it, while others idle.
  */
 function pickOpen(state: PickState, roomy: readonly PickSource[], random: Random): Pick | undefined {
-  const left = [...roomy];
+  const left = roomy.filter(({ holding }) => offersAny(state.open, holding));
   while (left.length > 0) {
     const source = takeQuicker(left, random);
     const index = rarestAt(state, source, random);
@@ -119,26 +119,27 @@ function rarestAt(state: PickState, source: PickSource, random: Random): number 
   let bestCopies = Infinity;
   let bestRank = Infinity;
   let ties = 0;
-  for (const index of state.open) {
+  const offered = source.holding === 'all' ? state.open : source.holding;
+  state.open.forEach((index) => {
     const copies = state.copies(index);
-    if (copies > bestCopies) continue;
+    if (copies > bestCopies) return;
     const rank = rankAt(state, source, { index });
-    if (rank === undefined || (copies === bestCopies && rank > bestRank)) continue;
+    if (rank === undefined || (copies === bestCopies && rank > bestRank)) return;
     // Reservoir sampling: each of the tied pieces ends up chosen with the same chance.
     ties = copies < bestCopies || rank < bestRank ? 1 : ties + 1;
     if (ties === 1 || (!state.inOrder && random() * ties < 1)) best = index;
     bestCopies = copies;
     bestRank = rank;
-  }
+  }, offered);
   return best;
 }
 
 /** Some piece is neither here nor asked for, and a usable source could give it, if not now. */
 function anyOpen(state: PickState, sources: readonly PickSource[]): boolean {
-  for (const index of state.open) {
-    if (sources.some((source) => rankAt(state, source, { index }) !== undefined)) return true;
-  }
-  return false;
+  return sources.some((source) => {
+    if (source.kind === 'peer') return offersAny(state.open, source.holding);
+    return state.readsOrigins && [...state.open].some((index) => rankAt(state, source, { index }) !== undefined);
+  });
 }
 
 /** An idle peer holds what waits in line at a busy one: whoever came by it later passes it on, and the first is relieved. */
@@ -152,7 +153,7 @@ function pickMove(state: PickState, sources: readonly PickSource[], random: Rand
     if (request?.movable !== true || requests.length > 1 || request.ageMs < longestMs) continue;
     const { ageMs } = request;
     const quicker = idle.filter((source) => {
-      return ageMs >= Math.max(MOVE_AFTER_MS, MOVE_GAIN * source.expectedMs) && source.has(index);
+      return ageMs >= Math.max(MOVE_AFTER_MS, MOVE_GAIN * source.expectedMs) && isHeld(source.holding, index);
     });
     const chosen = randomOf(quicker, random);
     if (chosen === undefined) continue;
@@ -194,9 +195,17 @@ function rankAt(
   source: PickSource,
   { index, lateMs }: { readonly index: number; readonly lateMs?: number },
 ): number | undefined {
-  if (!source.has(index)) return undefined;
+  if (!isHeld(source.holding, index)) return undefined;
   if (source.kind === 'peer') return 0;
   return state.originPolicy({ index, copies: state.copies(index), ...(lateMs === undefined ? {} : { lateMs }) });
+}
+
+function offersAny(open: PieceSet, holding: Holding): boolean {
+  return holding === 'all' ? !open.isEmpty : open.meets(holding);
+}
+
+function ofKind(kind: PickSource['kind'], sources: readonly PickSource[]): PickSource[] {
+  return sources.filter((source) => source.kind === kind);
 }
 
 function randomOf<T>(items: readonly T[], random: Random): T | undefined {

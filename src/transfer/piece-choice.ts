@@ -1,12 +1,14 @@
 import type { Bitfield } from '../content/bitfield.ts';
 import type { PieceGeometry } from '../content/piece-geometry.ts';
 import type { Random } from '../util/random.ts';
-import { askableSources } from './askable-sources.ts';
+import { AskableSources } from './askable-sources.ts';
 import { OriginShare, type OriginShareOptions } from './origin-share.ts';
+import { RateMeter } from './pace.ts';
 import { type OriginPolicy, type Pick, peersFirst, pickNext } from './picker.ts';
+import { PieceSet } from './piece-set.ts';
 import { type Availability, sourceKey } from './piece-source.ts';
 import type { PiecesInFlight } from './pieces-in-flight.ts';
-import { Rarity } from './rarity.ts';
+import { type Holding, Rarity } from './rarity.ts';
 import type { HeardSession } from './session-listener.ts';
 import type { SourceSession } from './source-session.ts';
 import type { InFlightBudget } from './window.ts';
@@ -28,6 +30,8 @@ export interface PieceChoiceParts {
   readonly random: Random;
 }
 
+const PEER_RATE_TAU_MS = 3000;
+
 /** What a download knows of pieces and sources, and what it asks next for that reason. No I/O, and time is a parameter. */
 export class PieceChoice {
   readonly #geometry: PieceGeometry;
@@ -35,6 +39,7 @@ export class PieceChoice {
   readonly #parts: PieceChoiceParts;
   readonly #rarity: Rarity;
   readonly #share: OriginShare | undefined;
+  readonly #peerRate = new RateMeter(PEER_RATE_TAU_MS);
   #idleSinceMs: number | undefined;
   /** When it was last asked, peers could have been asked for more than they had. */
   #wantsMore = true;
@@ -63,8 +68,13 @@ export class PieceChoice {
     const gained = this.#rarity.refresh(session.key, added);
     if (!gained) return true;
     this.#share?.gained(session.id.id, nowMs);
-    if (added !== undefined && !added.some((index) => this.#isOpen(index))) return false;
+    if (added !== undefined && !added.some((index) => this.#parts.inFlight.open.has(index))) return false;
     return this.#wantsMore;
+  }
+
+  /** Bytes of a piece have come. */
+  received(session: HeardSession, bytes: number, nowMs: number): void {
+    if (session.id.kind === 'peer') this.#peerRate.add(bytes, nowMs);
   }
 
   /** Returns a function that gives one request after the other, each to be recorded before the next is asked for. */
@@ -72,27 +82,39 @@ export class PieceChoice {
     const { inFlight, sessions, random, budget } = this.#parts;
     this.#idleSinceMs = inFlight.size > 0 ? undefined : (this.#idleSinceMs ?? nowMs);
     // A peer that only ever asks for patience must not keep us from the origin.
-    const refusing = [...sessions.values()].filter(({ id, isRefusing }) => id.kind === 'peer' && isRefusing);
-    const held = (index: number): number => refusing.filter(({ availability }) => availability?.has(index)).length;
+    const refusing: Availability[] = [];
+    let inOrder = true;
+    for (const { id, availability, isRefusing } of sessions.values()) {
+      if (id.kind === 'origin') continue;
+      if (isRefusing && availability !== undefined) refusing.push(availability);
+      inOrder &&= availability?.complete !== false;
+    }
+    const held = (index: number): number => refusing.filter((availability) => availability.has(index)).length;
     const copies =
       refusing.length === 0
         ? (index: number) => this.#rarity.copies(index)
         : (index: number) => this.#rarity.copies(index) - held(index);
-    const open = new Set<number>();
-    for (const index of this.#have.missing()) if (!inFlight.byPiece.has(index)) open.add(index);
     const originPolicy = this.#originPolicy(copies, nowMs);
-    const inOrder = [...sessions.values()].every(
-      ({ id, availability }) => id.kind === 'origin' || availability?.complete !== false,
-    );
-    const state = { open, inFlight: inFlight.byPiece, copies, originPolicy, inOrder };
-    const { pieceSizeBytes } = this.#geometry;
+    const readsOrigins = this.#share?.reads ?? true;
+    const { open, byPiece } = inFlight;
+    const state = { open, inFlight: byPiece, copies, originPolicy, readsOrigins, inOrder };
+    const sources = new AskableSources(sessions.values(), {
+      nowMs,
+      pieceSizeBytes: this.#geometry.pieceSizeBytes,
+      peerBytesPerSecond: this.#peerRate.bytesPerSecond(nowMs),
+      holdingOf: (session) => this.#holdingOf(session),
+      totalBytes: () => budget.bytes,
+      originGranted,
+    });
+    let last: Pick | undefined;
     return () => {
-      const conditions = { nowMs, pieceSizeBytes, totalBytes: budget.bytes, originGranted };
-      const sources = askableSources(sessions.values(), conditions);
-      const pick = pickNext(state, sources, random);
-      if (pick !== undefined) open.delete(pick.index);
-      else this.#wantsMore = sources.some(({ kind, room }) => kind === 'peer' && room > 0);
-      return pick;
+      if (last !== undefined) {
+        sources.changed(last.sourceKey);
+        if (last.insteadOf !== undefined) sources.changed(last.insteadOf);
+      }
+      last = pickNext(state, sources.all, random);
+      if (last === undefined) this.#wantsMore = sources.all.some(({ kind, room }) => kind === 'peer' && room > 0);
+      return last;
     };
   }
 
@@ -104,6 +126,7 @@ export class PieceChoice {
   #originPolicy(copies: (index: number) => number, nowMs: number): OriginPolicy {
     if (this.#share === undefined) return peersFirst;
     const { sessions } = this.#parts;
+    let neighbours: Set<string> | undefined;
     let pieceMs = 0;
     for (const { id, line } of sessions.values()) {
       if (id.kind !== 'origin') continue;
@@ -115,7 +138,8 @@ export class PieceChoice {
       starvedMs: this.#idleSinceMs === undefined ? 0 : nowMs - this.#idleSinceMs,
       pieceMs,
       isMissingEverywhere: (index) => copies(index) === 0 && !this.#have.has(index),
-      isNeighbour: (fetcher) => sessions.get(sourceKey({ kind: 'peer', id: fetcher }))?.hasLeft === false,
+      // Asked about every node of the fleet, of which few are.
+      isNeighbour: (fetcher) => (neighbours ??= this.#neighbours()).has(fetcher),
       isWatched: (fetcher) => {
         const session = sessions.get(sourceKey({ kind: 'peer', id: fetcher }));
         return session?.availability !== undefined && !session.isRefusing;
@@ -123,7 +147,20 @@ export class PieceChoice {
     });
   }
 
-  #isOpen(index: number): boolean {
-    return !this.#have.has(index) && !this.#parts.inFlight.byPiece.has(index);
+  #neighbours(): Set<string> {
+    const neighbours = new Set<string>();
+    for (const { id, hasLeft } of this.#parts.sessions.values())
+      if (id.kind === 'peer' && !hasLeft) neighbours.add(id.id);
+    return neighbours;
+  }
+
+  #holdingOf({ key, availability }: SourceSession): Holding {
+    const known = this.#rarity.holding(key);
+    if (known !== undefined) return known;
+    if (availability === undefined || availability.complete) return 'all';
+    return PieceSet.of(
+      this.#geometry.pieceCount,
+      [...this.#have.missing()].filter((index) => availability.has(index)),
+    );
   }
 }

@@ -1,4 +1,12 @@
+import { PieceSet } from './piece-set.ts';
 import type { Availability } from './piece-source.ts';
+
+/** What a source holds, as far as it has told. */
+export type Holding = PieceSet | 'all';
+
+export function isHeld(holding: Holding, index: number): boolean {
+  return holding === 'all' || holding.has(index);
+}
 
 /**
  * Counts for each piece how many of the usable peers hold it, kept up to date by differences: a pick then costs one
@@ -6,7 +14,7 @@ import type { Availability } from './piece-source.ts';
  */
 export class Rarity {
   readonly #copies: Uint32Array;
-  readonly #peers = new Map<string, { availability: Availability; counted: Uint8Array | 'all' }>();
+  readonly #peers = new Map<string, { readonly availability: Availability; holding: Holding }>();
 
   constructor(pieceCount: number) {
     this.#copies = new Uint32Array(pieceCount);
@@ -16,9 +24,13 @@ export class Rarity {
     return this.#copies[index] ?? 0;
   }
 
+  holding(key: string): Holding | undefined {
+    return this.#peers.get(key)?.holding;
+  }
+
   join(key: string, availability: Availability): void {
     this.leave(key);
-    this.#peers.set(key, { availability, counted: new Uint8Array(this.#copies.length) });
+    this.#peers.set(key, { availability, holding: new PieceSet(this.#copies.length) });
     this.refresh(key);
   }
 
@@ -27,7 +39,7 @@ export class Rarity {
     if (peer === undefined) return;
     this.#peers.delete(key);
     for (let index = 0; index < this.#copies.length; index += 1) {
-      if (peer.counted === 'all' || peer.counted[index] === 1) this.#add(index, -1);
+      if (isHeld(peer.holding, index)) this.#add(index, -1);
     }
   }
 
@@ -38,29 +50,27 @@ export class Rarity {
   refresh(key: string, added?: readonly number[]): boolean {
     const peer = this.#peers.get(key);
     if (peer === undefined) return false;
-    const { availability } = peer;
-    if (added !== undefined && peer.counted !== 'all' && !availability.complete) {
-      return this.#addPieces(peer.counted, added);
-    }
+    const { availability, holding } = peer;
+    if (added !== undefined && holding !== 'all' && !availability.complete) return this.#addPieces(holding, added);
     let gained = false;
-    const counted = peer.counted === 'all' ? new Uint8Array(this.#copies.length).fill(1) : peer.counted;
+    const now = new PieceSet(this.#copies.length);
     for (let index = 0; index < this.#copies.length; index += 1) {
-      const holds = availability.complete || availability.has(index) ? 1 : 0;
-      if (holds === counted[index]) continue;
-      counted[index] = holds;
-      this.#add(index, holds === 1 ? 1 : -1);
-      gained ||= holds === 1;
+      const holds = availability.complete || availability.has(index);
+      if (holds) now.add(index);
+      if (holds === isHeld(holding, index)) continue;
+      this.#add(index, holds ? 1 : -1);
+      gained ||= holds;
     }
-    // One word instead of a byte per piece for each of the many peers that hold everything.
-    peer.counted = availability.complete ? 'all' : counted;
+    // One word instead of a bit per piece for each of the many peers that hold everything.
+    peer.holding = availability.complete ? 'all' : now;
     return gained;
   }
 
-  #addPieces(counted: Uint8Array, added: readonly number[]): boolean {
+  #addPieces(holding: PieceSet, added: readonly number[]): boolean {
     let gained = false;
     for (const index of added) {
-      if (counted[index] !== 0) continue;
-      counted[index] = 1;
+      if (holding.has(index)) continue;
+      holding.add(index);
       this.#add(index, 1);
       gained = true;
     }

@@ -47,6 +47,11 @@ export class RequestLine {
     return this.#pace.at(nowMs);
   }
 
+  /** Without the wait behind earlier pieces; undefined until measured. */
+  get roundTripMs(): number | undefined {
+    return this.#pace.roundTripMs;
+  }
+
   /** Of the last few seconds, idle time included. */
   bytesPerSecond(nowMs: number): number {
     return this.#rate.bytesPerSecond(nowMs);

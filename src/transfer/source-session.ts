@@ -24,6 +24,9 @@ const OPEN_MS = 10_000;
 /** For so long an origin waits for a peer that is being opened: a small blob would be read from it before. */
 const PATIENCE_MS = 1500;
 
+/** One for all: an error with its stack for each piece that is moved would cost more than the move. */
+const NOT_WANTED = new DOMException('the piece is no longer wanted from here', 'AbortError');
+
 type SessionState =
   | { readonly kind: 'left' }
   | { readonly kind: 'waiting'; readonly why: 'new' | 'stalled' | 'gone' | 'blamed'; readonly untilMs: number }
@@ -66,7 +69,7 @@ export class SourceSession implements HeardSession {
   }
 
   /** What is asked for and how quickly it comes; for reading only. */
-  get line(): Pick<RequestLine, 'size' | 'bytesPerSecond' | 'expectedMs' | 'pace'> {
+  get line(): Pick<RequestLine, 'size' | 'bytesPerSecond' | 'expectedMs' | 'roundTripMs'> {
     return this.#line;
   }
 
@@ -99,10 +102,13 @@ export class SourceSession implements HeardSession {
     return this.#state.kind === 'opening' && this.#retry.failures === 0 && nowMs < this.#state.sinceMs + PATIENCE_MS;
   }
 
-  /** Pieces to keep in flight now. */
+  /** Whether it may be asked for pieces now. */
+  isUsable(nowMs: number): boolean {
+    return this.#state.kind === 'open' && nowMs >= this.#retry.busyUntilMs && this.#parts.blame.isAllowed(this.id);
+  }
+
+  /** Pieces to keep in flight while it is usable. */
   window(nowMs: number): number {
-    if (this.#state.kind !== 'open' || nowMs < this.#retry.busyUntilMs) return 0;
-    if (!this.#parts.blame.isAllowed(this.id)) return 0;
     return this.#retry.probing ? 1 : windowOf(this.#line.pace(nowMs), this.#blob.manifest.pieceSizeBytes);
   }
 
@@ -306,7 +312,7 @@ export class SourceSession implements HeardSession {
   #drop(request: PieceRequest): void {
     request.dropped = true;
     this.#line.remove(request, this.#parts.clock.monotonic());
-    request.controller.abort(new DOMException('the piece is no longer wanted from here', 'AbortError'));
+    request.controller.abort(NOT_WANTED);
     this.#listener.requestEnded(this, request, 'lost');
   }
 }

@@ -9,6 +9,8 @@ import {
   peersFirst,
   pickNext,
 } from '../../src/transfer/picker.ts';
+import { PieceSet } from '../../src/transfer/piece-set.ts';
+import { isHeld } from '../../src/transfer/rarity.ts';
 import { seededRandom } from '../../src/util/random.ts';
 
 interface Situation {
@@ -65,9 +67,10 @@ function situationOf(plan: Plan): Situation {
       copies,
       originPolicy: peersFirst,
       inOrder: false,
+      readsOrigins: true,
     },
     sources: plan.sources.map(({ kind, room, expectedMs, holds }, i) => {
-      return { key: `s${i}`, kind, room, expectedMs, idle: false, has: (index: number) => holds[index] === true };
+      return { key: `s${i}`, kind, room, expectedMs, idle: false, holding: holdingOf(holds) };
     }),
     holders: plan.sources.map(({ holds }) => [...holds]),
     have,
@@ -75,10 +78,18 @@ function situationOf(plan: Plan): Situation {
   };
 }
 
+function holdingOf(holds: readonly boolean[]): PieceSet {
+  return PieceSet.of(
+    holds.length,
+    [...holds.keys()].filter((index) => holds[index] === true),
+  );
+}
+
 const askedOf = (sourceKey: string): PickRequest => ({ sourceKey, remainingMs: 0, ageMs: 0, movable: false });
 
-function openOf(pieceCount: number, have: ReadonlySet<number>, inFlight: ReadonlyMap<number, unknown>): Set<number> {
-  return new Set([...new Array(pieceCount).keys()].filter((index) => !have.has(index) && !inFlight.has(index)));
+function openOf(pieceCount: number, have: ReadonlySet<number>, inFlight: ReadonlyMap<number, unknown>): PieceSet {
+  const open = [...new Array(pieceCount).keys()].filter((index) => !have.has(index) && !inFlight.has(index));
+  return PieceSet.of(pieceCount, open);
 }
 
 const find = ({ sources }: Situation, pick: Pick): PickSource => sources.find(({ key }) => key === pick.sourceKey)!;
@@ -89,7 +100,7 @@ function openPieces({ state, sources, have, pieceCount }: Situation): number[] {
     (index) =>
       !have.has(index) &&
       !state.inFlight.has(index) &&
-      sources.some((source) => source.has(index) && (source.kind === 'peer' || state.copies(index) === 0)),
+      sources.some((source) => isHeld(source.holding, index) && (source.kind === 'peer' || state.copies(index) === 0)),
   );
 }
 
@@ -100,7 +111,7 @@ test('what is picked is missing, held by the source, and the source has room', (
       const pick = pickNext(situation.state, situation.sources, seededRandom(seed));
       if (pick === undefined) return;
       const source = find(situation, pick);
-      assert.ok(source.room > 0 && source.has(pick.index) && !situation.have.has(pick.index));
+      assert.ok(source.room > 0 && isHeld(source.holding, pick.index) && !situation.have.has(pick.index));
     }),
     { numRuns: 1000 },
   );
@@ -130,7 +141,7 @@ test('an open piece that a source with room may give is never left lying, and of
       const situation = situationOf(plan);
       const { state, sources } = situation;
       const givable = openPieces(situation).filter((index) =>
-        sources.some((s) => s.room > 0 && s.has(index) && (s.kind === 'peer' || state.copies(index) === 0)),
+        sources.some((s) => s.room > 0 && isHeld(s.holding, index) && (s.kind === 'peer' || state.copies(index) === 0)),
       );
       const pick = pickNext(state, sources, seededRandom(seed));
       if (givable.length === 0) {
@@ -139,7 +150,9 @@ test('an open piece that a source with room may give is never left lying, and of
       }
       assert.ok(pick !== undefined && !pick.endgame);
       const source = find(situation, pick);
-      const offered = givable.filter((i) => source.has(i) && (source.kind === 'peer' || state.copies(i) === 0));
+      const offered = givable.filter(
+        (i) => isHeld(source.holding, i) && (source.kind === 'peer' || state.copies(i) === 0),
+      );
       assert.equal(state.copies(pick.index), Math.min(...offered.map((index) => state.copies(index))));
     }),
     { numRuns: 2000 },
@@ -189,13 +202,14 @@ test('asking until there is nothing left to ask ends, with at most two requests 
 
 test('ties are broken at random, each with the same chance, and the same way for the same seed', () => {
   const state: PickState = {
-    open: [...new Array(8).keys()],
+    open: PieceSet.of(8, new Array(8).keys()),
     inFlight: new Map(),
     copies: (index) => (index < 4 ? 1 : 2),
     originPolicy: peersFirst,
     inOrder: false,
+    readsOrigins: true,
   };
-  const sources: PickSource[] = [{ key: 'a', kind: 'peer', room: 1, idle: false, expectedMs: 0, has: () => true }];
+  const sources: PickSource[] = [{ key: 'a', kind: 'peer', room: 1, idle: false, expectedMs: 0, holding: 'all' }];
   const random = seededRandom(42);
   const counts = new Array<number>(8).fill(0);
   for (let i = 0; i < 4000; i += 1) counts[pickNext(state, sources, random)!.index]! += 1;
@@ -207,31 +221,34 @@ test('ties are broken at random, each with the same chance, and the same way for
 
 test('another origin policy is obeyed', () => {
   const state: PickState = {
-    open: [...new Array(10).keys()],
+    open: PieceSet.of(10, new Array(10).keys()),
     inFlight: new Map(),
     copies: () => 0,
     originPolicy: ({ index }) => (index === 6 ? 0 : undefined),
     inOrder: false,
+    readsOrigins: true,
   };
-  const origin: PickSource = { key: 'o', kind: 'origin', room: 1, idle: false, expectedMs: 0, has: () => true };
+  const origin: PickSource = { key: 'o', kind: 'origin', room: 1, idle: false, expectedMs: 0, holding: 'all' };
   assert.deepEqual(pickNext(state, [origin], seededRandom(1)), { index: 6, sourceKey: 'o', endgame: false });
-  const all = { ...state, open: [...state.open].filter((i) => i !== 6), inFlight: new Map([[6, [askedOf('o')]]]) };
+  state.open.delete(6);
+  const all = { ...state, inFlight: new Map([[6, [askedOf('o')]]]) };
   assert.equal(pickNext(all, [origin], seededRandom(1)), undefined);
 });
 
 test('what waits in line at a busy peer is moved to an idle one that holds it too, and would have given it by now', () => {
   const waiting = { sourceKey: 'busy', remainingMs: 500, ageMs: 300, movable: true };
   const state = (request: PickRequest): PickState => ({
-    open: [],
+    open: new PieceSet(8),
     inFlight: new Map([[3, [request]]]),
     copies: () => 2,
     originPolicy: peersFirst,
     inOrder: false,
+    readsOrigins: true,
   });
-  const idle: PickSource = { key: 'idle', kind: 'peer', room: 0, idle: true, expectedMs: 100, has: () => true };
+  const idle: PickSource = { key: 'idle', kind: 'peer', room: 0, idle: true, expectedMs: 100, holding: 'all' };
   const moved = { index: 3, sourceKey: 'idle', endgame: false, insteadOf: 'busy' };
   assert.deepEqual(pickNext(state(waiting), [idle], seededRandom(1)), moved);
   assert.equal(pickNext(state({ ...waiting, movable: false }), [idle], seededRandom(1)), undefined);
   assert.equal(pickNext(state({ ...waiting, ageMs: 150 }), [idle], seededRandom(1)), undefined);
-  assert.equal(pickNext(state(waiting), [{ ...idle, has: () => false }], seededRandom(1)), undefined);
+  assert.equal(pickNext(state(waiting), [{ ...idle, holding: new PieceSet(0) }], seededRandom(1)), undefined);
 });
