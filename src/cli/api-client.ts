@@ -1,8 +1,9 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { text as readAll } from 'node:stream/consumers';
 import type { Problem } from '../api/schemas.ts';
-import { type ErrorCode, errnoOf, messageOf, ShoalError } from '../util/errors.ts';
-import { readEvents, type ServerEvent } from './event-reader.ts';
+import { connectionTrouble } from '../util/connection-trouble.ts';
+import { type ErrorCode, ShoalError } from '../util/errors.ts';
+import { readEvents, type ServerEvent } from '../util/event-reader.ts';
 
 export interface ApiClientOptions {
   /** `http(s)://host:port`, perhaps with a path. */
@@ -14,6 +15,8 @@ type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
 
 /** Answers that need no reading of models come at once; a daemon that hangs is one that does not answer. */
 const ANSWER_DEADLINE_MS = 30_000;
+/** A deletion waits up to 40 s for orchestrators that do not answer. */
+const DELETION_DEADLINE_MS = 60_000;
 
 /** Events come with a comment every 15 s: a connection that is silent for three of them is dead. */
 const SILENCE_MAX_MS = 45_000;
@@ -37,7 +40,7 @@ export class ApiClient {
   }
 
   delete<T>(path: string, signal: AbortSignal): Promise<T> {
-    return this.#call<T>('DELETE', path, signal, ANSWER_DEADLINE_MS);
+    return this.#call<T>('DELETE', path, signal, DELETION_DEADLINE_MS);
   }
 
   /** Waits as long as the daemon needs: it reads whole models for some of these. */
@@ -112,7 +115,7 @@ export class ApiClient {
   }
 
   #unreachable(cause: unknown): ShoalError {
-    return new ShoalError('unreachable', `no daemon answers at ${this.url} (${reasonOf(cause)})`, {
+    return new ShoalError('unreachable', `no daemon answers at ${this.url} (${connectionTrouble(cause)})`, {
       cause,
       remedy: 'Start it with "shoal daemon", or name another with --api or SHOAL_API.',
     });
@@ -144,16 +147,6 @@ function parseProblem(body: string): Problem | undefined {
   } catch {
     return undefined; // a proxy's page, or another program
   }
-}
-
-function reasonOf(error: unknown): string {
-  const errno = errnoOf(error);
-  if (errno === 'ECONNREFUSED') return 'connection refused';
-  if (errno === 'ENOTFOUND') return 'the host name is not known';
-  if (errno === 'ECONNRESET' || errno === 'EPIPE') return 'the connection broke';
-  // Several addresses were tried (localhost): the first error says enough.
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  return errno ?? messageOf(error);
 }
 
 export function modelPath(id: string, action?: 'want' | 'pin' | 'verify'): string {

@@ -138,10 +138,13 @@ export class Orchestration {
     return this.#registered.active();
   }
 
-  /** Resolves when orchestrators and fleet know that the model is not here any more. */
+  /**
+   * Resolves when orchestrators and fleet know that the model is not here any more.
+   * @throws AbortError when the daemon ends before that
+   */
   async withdrawn(model: string): Promise<void> {
-    const { swarm, clock, log } = this.#parts;
-    await withdrawalTold(model, { orchestrators: this.links, gossip: swarm.gossip, clock, log });
+    const { swarm, clock, log, signal } = this.#parts;
+    await withdrawalTold(model, { orchestrators: this.links, gossip: swarm.gossip, clock, log }, signal);
   }
 
   /** From the first scan on: before it nothing is known that could be reported. */

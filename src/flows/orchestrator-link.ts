@@ -3,10 +3,12 @@ import type { Clock } from '../util/clock.ts';
 import { childController, withDeadline } from '../util/deadline.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
-import { jittered, type Random } from '../util/random.ts';
+import type { Random } from '../util/random.ts';
 import { Wake } from '../util/wake.ts';
 import type { HeartbeatDocument, RegistrationDocument } from './heartbeat-documents.ts';
-import { type Answer, parseObject, refusal, retryAfterMs, sendJson, troubleOf } from './orchestrator-requests.ts';
+import { LinkTrouble } from './link-trouble.ts';
+import { type Answer, parseObject, refusal, sendJson } from './orchestrator-requests.ts';
+import { ToldState } from './told-state.ts';
 import type { OrchestratorView } from './views.ts';
 
 export interface OrchestratorLinkOptions {
@@ -32,15 +34,11 @@ const GAP_MS = 50;
 /** Heartbeats of many thousand models take their time: a burst of changes may use this share of it. */
 const BUSY_SHARE = 0.5;
 const GAP_MAX_MS = 200;
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 15_000;
 /** Orchestrators take a node for offline after 30 s and keep it so until it registers again. */
 const FORGOTTEN_AFTER_MS = 30_000;
 const FAREWELL_DEADLINE_MS = 1_000;
-/** An older state that is under way for longer is given up for a withdrawal that somebody waits for. */
-const OVERTAKE_AFTER_MS = 150;
-/** Trouble that comes back within this time is the same trouble, and the log has said it. */
-const QUIET_MS = 60_000;
+/** So far apart are attempts for withdrawals, whatever back-off or `Retry-After` say. */
+const PRESS_GAP_MS = 1_000;
 
 /**
  * Registers with one orchestrator and keeps it informed. Only the newest state is ever sent; an orchestrator that is
@@ -50,24 +48,24 @@ export class OrchestratorLink {
   readonly #options: OrchestratorLinkOptions;
   readonly #parts: OrchestratorLinkParts;
   readonly #wake = new Wake();
-  readonly #waiting = new Set<() => void>();
-  readonly #said = new Set<string>();
+  readonly #trouble: LinkTrouble;
+  readonly #state: ToldState;
   /** The registration that the orchestrator has accepted; undefined when it may know none. */
   #registeredAs: string | undefined;
-  #mayKnowModels = false;
-  #sending: AbortController | undefined;
   #periodMs: number;
   #gapMs = GAP_MS;
   #lastSuccess: { readonly monotonicMs: number; readonly atMs: number } | undefined;
-  #problem: string | undefined;
-  #failures = 0;
-  #hasComplained = false;
-  #lastFailureMs = -Infinity;
+  /** Ends the rest after a failure. */
+  #backOff: AbortController | undefined;
+  /** Somebody has come to wait since the last attempt began. */
+  #isPressed = false;
 
   constructor(options: OrchestratorLinkOptions, parts: OrchestratorLinkParts) {
     this.#options = options;
     this.#parts = parts;
     this.#periodMs = options.periodMs;
+    this.#trouble = new LinkTrouble(options, parts);
+    this.#state = new ToldState(parts);
   }
 
   static gauge(metrics: Metrics): Gauge<'orchestrator'> {
@@ -80,42 +78,31 @@ export class OrchestratorLink {
   }
 
   /**
-   * True when the orchestrator has accepted a heartbeat made after this call, or can know of no model; false when it has
-   * not within that time. An older heartbeat that hangs is given up: it says what holds no longer.
+   * A withdrawal: true when the orchestrator has accepted a heartbeat made after this call, or believes in none of ours
+   * anyway; false when it has not for so long that it takes this node for offline. The truth about what is here goes
+   * before patience: one attempt is made now also where a back-off or a `Retry-After` asks to wait, the next ones not.
    */
-  async told(withinMs: number): Promise<boolean> {
-    if (!this.#mayKnowModels) return true;
-    const { clock } = this.#parts;
-    const accepted = Promise.withResolvers<boolean>();
-    const onAccepted = (): void => accepted.resolve(true);
-    const over = new AbortController();
-    this.#waiting.add(onAccepted);
-    const older = this.#sending;
+  async told(signal: AbortSignal): Promise<boolean> {
+    if (this.#state.believedMs() <= 0) return true;
+    this.#isPressed = true;
+    this.#trouble.hurry();
+    this.#backOff?.abort();
     this.notify();
-    const overtake = clock.sleep(OVERTAKE_AFTER_MS, over.signal).then(() => {
-      if (older !== undefined && this.#sending === older) older.abort(new DOMException('overtaken', 'AbortError'));
-    });
-    const late = clock.sleep(withinMs, over.signal).then(() => accepted.resolve(false));
-    try {
-      return await accepted.promise;
-    } finally {
-      this.#waiting.delete(onAccepted);
-      over.abort();
-      await Promise.allSettled([overtake, late]);
-    }
+    return this.#state.replaced(signal);
   }
 
   view(): OrchestratorView {
+    const { problem } = this.#trouble;
     return {
       url: this.#options.url,
       registered: this.#registeredAs !== undefined,
       ...(this.#lastSuccess === undefined ? {} : { lastHeartbeatAt: new Date(this.#lastSuccess.atMs).toISOString() }),
-      ...(this.#problem === undefined
+      ...(problem === undefined
         ? {}
         : {
             problem: {
               code: 'unreachable',
-              message: this.#problem,
+              message: problem,
               remedy: 'Check the URL, the token and that the orchestrator runs.',
             },
           }),
@@ -126,10 +113,11 @@ export class OrchestratorLink {
     const { clock } = this.#parts;
     try {
       while (!signal.aborted) {
+        this.#isPressed = false;
+        const startMs = clock.monotonic();
         const restMs = await this.#beat(signal);
-        if (this.#failures > 0) {
-          // Changes do not shorten a back-off: the next attempt sends the newest state anyway.
-          await clock.sleep(restMs, signal);
+        if (this.#trouble.isFailing) {
+          await this.#restAfterFailure(restMs, startMs, signal);
           continue;
         }
         const endedMs = clock.monotonic();
@@ -144,9 +132,27 @@ export class OrchestratorLink {
     }
   }
 
+  /** Changes do not shorten it, because the next attempt sends the newest state anyway; withdrawals do. */
+  async #restAfterFailure(restMs: number, startMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const { controller, release } = childController(signal);
+    this.#backOff = controller;
+    if (this.#isPressed) controller.abort();
+    try {
+      await clock.sleep(restMs, controller.signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const gapMs = startMs + PRESS_GAP_MS - clock.monotonic();
+      if (gapMs > 0) await clock.sleep(Math.min(gapMs, restMs), signal);
+    } finally {
+      this.#backOff = undefined;
+      release();
+    }
+  }
+
   /** One exchange; returns how long to rest until the next. */
   async #beat(signal: AbortSignal): Promise<number> {
-    const { clock, log } = this.#parts;
+    const { clock } = this.#parts;
     const startMs = clock.monotonic();
     try {
       if (this.#isForgotten()) this.#registeredAs = undefined;
@@ -154,17 +160,11 @@ export class OrchestratorLink {
       await this.#heartbeat(signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      return this.#failed(error);
+      return this.#trouble.failed(error);
     }
-    if (this.#hasComplained || this.#lastSuccess === undefined) {
-      log.info({ orchestrator: this.#options.url }, 'orchestrator accepts heartbeats');
-    }
-    this.#hasComplained = false;
-    this.#failures = 0;
-    this.#problem = undefined;
+    this.#trouble.ended();
     this.#lastSuccess = { monotonicMs: clock.monotonic(), atMs: clock.now() };
     this.#gapMs = Math.min(GAP_MAX_MS, Math.max(GAP_MS, (clock.monotonic() - startMs) / BUSY_SHARE));
-    this.#parts.connected.set({ orchestrator: this.#options.url }, 1);
     return this.#periodMs;
   }
 
@@ -186,7 +186,10 @@ export class OrchestratorLink {
   async #heartbeat(signal: AbortSignal): Promise<void> {
     const node = encodeURIComponent(this.#parts.registration().node_id);
     for (let introduced = false; ; ) {
-      const answer = await this.#sendState(`v2/nodes/${node}/heartbeat`, signal);
+      const answer = await this.#state.send(
+        (until) => this.#send('POST', `v2/nodes/${node}/heartbeat`, this.#parts.heartbeat(), until),
+        signal,
+      );
       if (answer === 'overtaken') continue;
       if (answer.status === 200) {
         this.#periodMs = Math.min(this.#options.periodMs, nextHeartbeatMs(answer.body) ?? this.#options.periodMs);
@@ -201,58 +204,18 @@ export class OrchestratorLink {
     }
   }
 
-  async #sendState(path: string, signal: AbortSignal): Promise<Answer | 'overtaken'> {
-    const { controller, release } = childController(signal);
-    // Who waits now is answered by this document, who comes later by the next.
-    const answered = [...this.#waiting];
-    this.#sending = controller;
-    this.#mayKnowModels = true;
-    try {
-      const answer = await this.#send('POST', path, this.#parts.heartbeat(), controller.signal);
-      if (answer.status === 200) for (const resolve of answered) resolve();
-      return answer;
-    } catch (error) {
-      if (controller.signal.aborted && !signal.aborted) return 'overtaken';
-      throw error;
-    } finally {
-      this.#sending = undefined;
-      release();
-    }
-  }
-
-  #failed(error: unknown): number {
-    const { clock, log, random } = this.#parts;
-    const nowMs = clock.monotonic();
-    if (nowMs - this.#lastFailureMs > QUIET_MS) this.#said.clear();
-    this.#lastFailureMs = nowMs;
-    this.#failures += 1;
-    const message = troubleOf(error);
-    if (!this.#said.has(message)) {
-      this.#said.add(message);
-      this.#hasComplained = true;
-      log.warn(
-        { orchestrator: this.#options.url, problem: message },
-        'orchestrator does not accept heartbeats, trying on',
-      );
-    }
-    this.#problem = message;
-    this.#parts.connected.set({ orchestrator: this.#options.url }, 0);
-    const backOffMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
-    return Math.max(jittered(backOffMs, 0.3, random), retryAfterMs(error, clock.now()) ?? 0);
-  }
-
   /** A daemon that ends can vouch for nothing any more, so the orchestrator should not wait 30 s to see it. */
   async #sayGoodbye(): Promise<void> {
     if (this.#registeredAs === undefined) return;
     this.#registeredAs = undefined;
     const node = encodeURIComponent(this.#parts.registration().node_id);
     try {
-      await withDeadline(
+      const { status } = await withDeadline(
         FAREWELL_DEADLINE_MS,
         (signal) => this.#send('DELETE', `v2/nodes/${node}`, undefined, signal),
         new AbortController().signal,
       );
-      this.#mayKnowModels = false;
+      if (status === 204 || status === 404) this.#state.forgotten();
     } catch (error) {
       this.#parts.log.debug({ orchestrator: this.#options.url, err: error }, 'orchestrator not told of the end');
     }

@@ -63,6 +63,26 @@ export function refusal(what: string, answer: Answer): ShoalError {
   });
 }
 
+/** It has answered that it did not take the request. Any other failure leaves open whether it did. */
+export function hasRefused({ status, body }: Answer): boolean {
+  return (status >= 400 && status < 500) || (status !== 200 && parseObject(body)?.['success'] === false);
+}
+
+const UNSENT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** The request failed before there was a connection. */
+export function wasNeverSent(error: unknown): boolean {
+  const errors = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+  return errors.length > 0 && errors.every((one) => UNSENT.has(String((one as NodeJS.ErrnoException).code)));
+}
+
 /** What a request failed with, in one line that stays the same as long as the trouble does. */
 export function troubleOf(error: unknown): string {
   return isAbort(error) ? `no answer within ${REQUEST_DEADLINE_MS} ms` : messageOf(error);

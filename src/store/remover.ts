@@ -47,7 +47,8 @@ export class Remover {
   }
 
   /**
-   * `withdrawn` is awaited between the withdrawal and the deletion: there the fleet and the orchestrators are told.
+   * `withdrawn` is awaited between the withdrawal and the deletion: there the fleet and the orchestrators are told. If it
+   * throws, because the daemon ends, the note stays and the next start completes the removal.
    * @throws ShoalError `not-found`
    */
   async remove(idOrAlias: string, withdrawn: () => Promise<void>): Promise<void> {
@@ -62,11 +63,8 @@ export class Remover {
     const claim = claims.claim(doomed.map(({ path }) => path));
     try {
       await this.#withdraw(model.id, doomed);
-      try {
-        await withdrawn();
-      } finally {
-        await this.#delete(model.id, doomed);
-      }
+      await withdrawn();
+      await this.#delete(model.id, doomed);
     } finally {
       claim[Symbol.dispose]();
     }

@@ -18,6 +18,15 @@ export interface RunningLink extends AsyncDisposable {
   readonly log: { readonly level: string; readonly msg: string; readonly problem?: string }[];
 }
 
+/** Waits are shorter by that factor: minutes of back-off in seconds. */
+export function hastyClock(factor: number): Clock {
+  return {
+    now: () => systemClock.now() * factor,
+    monotonic: () => systemClock.monotonic() * factor,
+    sleep: (ms, signal) => systemClock.sleep(ms / factor, signal),
+  };
+}
+
 /** A link that runs, over a state that the test changes. */
 export function runLink(
   url: string,
