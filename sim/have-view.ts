@@ -1,6 +1,6 @@
 import type { Availability } from '../src/transfer/piece-source.ts';
 
-/** What one node knows of the pieces of another, as of the last report that reached it. */
+/** What is known of the pieces of a node, as of its last report: the same to all that watch it, and kept once for all. */
 export class HaveView implements Availability {
   readonly #have: Uint8Array;
   readonly #listeners = new Set<(added?: readonly number[]) => void>();
@@ -27,7 +27,7 @@ export class HaveView implements Availability {
     const added = indices.filter((index) => this.#have[index] !== 1);
     for (const index of added) this.#have[index] = 1;
     this.#count += added.length;
-    if (added.length > 0) for (const listener of [...this.#listeners]) listener(added);
+    if (added.length > 0) for (const listener of this.#listeners) listener(added);
   }
 
   lose(): void {

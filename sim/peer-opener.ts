@@ -1,6 +1,5 @@
 import type { BlobTarget, Fetched, Piece, PieceSource, SourceId, SourceOpener } from '../src/transfer/piece-source.ts';
 import { ShoalError } from '../src/util/errors.ts';
-import type { HaveView } from './have-view.ts';
 import type { Connection } from './network.ts';
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
@@ -10,14 +9,12 @@ export class PeerOpener implements SourceOpener {
   readonly id: SourceId;
   readonly #from: SimNode;
   readonly #to: SimNode;
-  readonly #view: HaveView;
   readonly #world: World;
 
   constructor(options: { from: SimNode; to: SimNode }, world: World) {
     this.#from = options.from;
     this.#to = options.to;
     this.id = { kind: 'peer', id: options.from.name };
-    this.#view = options.from.watch(options.to.name);
     this.#world = world;
   }
 
@@ -37,7 +34,7 @@ export class PeerOpener implements SourceOpener {
     const unlisten = this.#from.onReset(end);
     return {
       id: this.id,
-      availability: this.#view,
+      availability: this.#from.view,
       fetch: (piece, onBytes, until) => this.#fetch({ piece, connection, calls }, onBytes, until),
       close: () => {
         end();

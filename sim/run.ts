@@ -56,16 +56,16 @@ async function runVariants(): Promise<number> {
       ...(values.slots === undefined ? {} : { slots: Number(values.slots) }),
     };
     const readers = values.readers === undefined ? {} : { readers: Number(values.readers) };
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     const outcome = await simulate(scenario, daemonPolicies({ ...readers, shared: !values.alone }));
-    process.stdout.write(`${row(variant.name, scenario.nodes.length, outcome, performance.now() - startMs)}\n`);
+    process.stdout.write(`${row(variant.name, scenario.nodes.length, outcome, cpuSeconds(before))}\n`);
     failed ||= !outcome.ended || outcome.wrong.length > 0;
     for (const fault of outcome.wrong) process.stdout.write(`  seed ${outcome.seed}: ${fault}\n`);
   }
   return failed ? 1 : 0;
 }
 
-function row(name: string, nodes: number, outcome: Outcome, ms: number): string {
+function row(name: string, nodes: number, outcome: Outcome, cpu: number): string {
   const { ratio, spread, copies, wastedShare, fairness, seconds, ended, seed } = outcome;
   const cells = [
     name.padEnd(13),
@@ -76,9 +76,14 @@ function row(name: string, nodes: number, outcome: Outcome, ms: number): string 
     `${(wastedShare * 100).toFixed(1)} %`.padStart(7),
     fairness.toFixed(3).padStart(9),
     seconds.toFixed(1).padStart(8),
-    (ms / 1000).toFixed(1).padStart(6),
+    cpu.toFixed(1).padStart(6),
   ];
   return `${cells.join(' ')}${ended ? '' : `  NOT ALL ENDED (seed ${seed})`}`;
+}
+
+function cpuSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
 }
 
 async function runCampaign(seed: number, runs: number): Promise<number> {

@@ -28,7 +28,8 @@ export class SimNode {
   doneMs: number | undefined;
   originBytes = 0;
   readonly #world: World;
-  readonly #watchers = new Map<string, HaveView>();
+  /** What the others know of this node's pieces. */
+  readonly view: HaveView;
   readonly #known = new Map<string, SimNode>();
   readonly #neighbours = new Set<string>();
   readonly #resets = new Set<() => void>();
@@ -50,6 +51,7 @@ export class SimNode {
     });
     const { time, log, transferMetrics, blob } = world;
     this.have = new Bitfield(world.pieceCount);
+    this.view = new HaveView(world.pieceCount);
     this.blame = new BlameLedger({ clock: time, log, metrics: new Metrics() });
     this.download = new Download(
       { blob, have: this.have, ...world.downloadOptions(this) },
@@ -102,19 +104,6 @@ export class SimNode {
     if (!this.#refreshing) this.#refresh();
   }
 
-  /** Tells the watcher of what is here and, from now on, of what is new. */
-  watch(watcher: string): HaveView {
-    const known = this.#watchers.get(watcher);
-    if (known !== undefined) return known;
-    const view = new HaveView(this.#world.pieceCount);
-    this.#watchers.set(watcher, view);
-    this.#world.time.after(2 * this.#world.network.latencyMs, () => {
-      if (!this.dead && !this.host.frozen) view.add([...this.have.indices()]);
-      this.#world.time.stir();
-    });
-    return view;
-  }
-
   /** Calls back when this node's connections are reset; returns what ends that. */
   onReset(listener: () => void): () => void {
     this.#resets.add(listener);
@@ -127,7 +116,7 @@ export class SimNode {
     const { time, network } = this.#world;
     time.after(network.latencyMs, () => {
       for (const reset of [...this.#resets]) reset();
-      for (const view of this.#watchers.values()) view.lose();
+      this.view.lose();
       time.stir();
     });
     time.stir();
@@ -155,7 +144,7 @@ export class SimNode {
     const news = this.#news;
     this.#news = [];
     time.after(network.latencyMs, () => {
-      for (const view of this.#watchers.values()) view.add(news);
+      this.view.add(news);
       time.stir();
     });
   }
