@@ -1,4 +1,5 @@
 import Type, { type Static, type TObject, type TSchema, type TUnsafe } from 'typebox';
+import type { Frozen } from '../util/frozen.ts';
 
 /** The documents of the HTTP API. `test/api/schemas.test.ts` checks real answers against them. */
 
@@ -219,13 +220,6 @@ export const sharedSchemas: readonly (TSchema & Named)[] = [
   ProblemSchema,
   WantSchema,
 ];
-
-/** What a document may be made from: views are read-only all the way down. */
-export type Frozen<T> = T extends readonly (infer E)[]
-  ? readonly Frozen<E>[]
-  : T extends object
-    ? { readonly [K in keyof T]: Frozen<T[K]> }
-    : T;
 
 /** A reference to a shared schema, so that the OpenAPI document names it once. */
 export function refTo<T extends TSchema & Named>(schema: T): TUnsafe<Frozen<Static<T>>> {

@@ -1,5 +1,5 @@
 import Type, { type Static, type TSchema, type TUnsafe } from 'typebox';
-import type { Frozen } from './schemas.ts';
+import type { Frozen } from '../util/frozen.ts';
 
 /** The documents of `/v2/catalog` and of `/pools`, in the names that orchestrators of the llama-orch kind use. */
 
@@ -30,24 +30,6 @@ export const CatalogEntrySchema = Type.Object({
       missingBytes: Type.Optional(Type.Integer({ minimum: 0 })),
     }),
   ),
-});
-
-const PoolAvailability = Type.Object({ pool_id: Type.String(), ready: Type.Boolean(), models: Names('') });
-
-export const AvailabilitySchema = Type.Object({
-  nodes: Type.Record(
-    Type.String(),
-    Type.Object({
-      node_id: Type.String(),
-      address: Type.String({ description: '`http://host:port` of its API' }),
-      online: Type.Boolean(),
-      models: Names('Ids and aliases of what is installed and verified there'),
-      pools: Type.Array(PoolAvailability),
-    }),
-  ),
-  total_models: Type.Integer({ minimum: 0 }),
-  replicated_models: Names('On every node that is online, and on more than one'),
-  single_node_models: Names('On one node only'),
 });
 
 /** Read with care by the route: what is wrong in it has an answer of its own. */

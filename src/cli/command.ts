@@ -4,6 +4,8 @@ import type { Output } from './output.ts';
 /** What a client command works with. */
 export interface CommandParts {
   readonly api: ApiClient;
+  /** Where that is: a daemon, for some commands an orchestrator. */
+  readonly server: { readonly url: string; readonly token: string | undefined };
   readonly out: Output;
   /** Print one JSON document instead of text for people. */
   readonly json: boolean;

@@ -1,4 +1,5 @@
 import { messageOf, ShoalError } from '../util/errors.ts';
+import { printable, shorten } from './text.ts';
 
 /** Standard output carries the one JSON document and nothing else; what people read goes to standard error. */
 export interface Output {
@@ -6,9 +7,11 @@ export interface Output {
   readonly color: boolean;
   /** Characters per line; Infinity when nobody looks. */
   width(): number;
+  /** Lines of the screen; Infinity when nobody looks. */
+  height(): number;
   line(text: string): void;
-  /** An empty screen, for what is shown again and again. */
-  clear(): void;
+  /** What is shown again and again: in place on a terminal, elsewhere only when it has changed. */
+  frame(lines: readonly string[]): void;
   json(document: unknown): void;
   /** A result that is no JSON and made for programs, like a key. */
   data(text: string): void;
@@ -17,6 +20,7 @@ export interface Output {
 export class ProcessOutput implements Output {
   readonly isTerminal = process.stderr.isTTY;
   readonly color: boolean;
+  #frame: string | undefined;
 
   constructor(options: { color: boolean }) {
     this.color = options.color && this.isTerminal;
@@ -29,12 +33,24 @@ export class ProcessOutput implements Output {
     return this.isTerminal ? process.stderr.columns || 80 : Infinity;
   }
 
+  height(): number {
+    return this.isTerminal ? process.stderr.rows || 24 : Infinity;
+  }
+
   line(text: string): void {
     process.stderr.write(`${printable(text)}\n`);
   }
 
-  clear(): void {
-    if (this.isTerminal) process.stderr.write('\x1b[H\x1b[2J');
+  frame(lines: readonly string[]): void {
+    const text = lines.map((line) => shorten(printable(line), this.width()));
+    if (this.isTerminal) {
+      // Each line replaces what stood there and the rest is erased last, in one write: nothing flickers.
+      const start = this.#frame === undefined ? '\x1b[H\x1b[2J' : '\x1b[H';
+      process.stderr.write(`${start}${text.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
+    } else if (this.#frame !== text.join('\n')) {
+      process.stderr.write(`${this.#frame === undefined ? '' : '\n'}${text.map((line) => `${line}\n`).join('')}`);
+    }
+    this.#frame = text.join('\n');
   }
 
   json(document: unknown): void {
@@ -44,11 +60,6 @@ export class ProcessOutput implements Output {
   data(text: string): void {
     process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   }
-}
-
-/** Names come from other machines: their control characters must not reach the terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\ufffd');
 }
 
 /** `what happened. What to do about it.`, on one line. */

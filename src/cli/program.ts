@@ -157,8 +157,14 @@ function addClientCommands(program: Command, parts: ProgramParts, finish: (code:
     'fleet',
     'which node has which model, and which models one node alone has',
     async () => (await import('./commands/fleet.ts')).fleet,
-    ['shoal fleet --watch', "shoal fleet --json | jq -r '.singleNodeModels[]'"],
-  ).option('--watch', 'again and again, until Ctrl-C');
+    [
+      'shoal fleet --watch',
+      'shoal fleet --api http://10.0.0.5:7430    # what an orchestrator knows',
+      "shoal fleet --json | jq -r '.singleNodeModels[]'",
+    ],
+  )
+    .option('--watch', 'again each second, until Ctrl-C (exit code 130); not with --json, which is one document')
+    .addHelpText('after', FLEET_HELP);
   add(
     'peers',
     'the other nodes, what came from them and who is avoided',
@@ -242,6 +248,10 @@ Examples:
   shoal orchestrator
   shoal orchestrator --api 0.0.0.0:7430 --token-file /etc/shoal/orchestrator.token
   shoal daemon --orchestrator http://10.0.0.5:7430     # on each node`;
+
+const FLEET_HELP = `
+●  installed    42%  incoming    ·  missing    ○  was installed when the node was last heard of
+queued, wanted (and nobody has it), corrupt, other bytes (than elsewhere under that name)`;
 
 const PUBLISH_HELP = `
 Safe to repeat: only what changed is hashed, and what is gone is taken out. Nodes then read the

@@ -1,7 +1,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatBytes, formatDuration } from '../util/bytes.ts';
-import { type Output, printable } from './output.ts';
-import { shorten } from './table.ts';
+import type { Output } from './output.ts';
+import { printable, shorten } from './text.ts';
 
 /** What all downloads that somebody waits for have come to. */
 export interface ProgressState {

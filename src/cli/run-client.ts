@@ -20,8 +20,12 @@ export async function runClientCommand(run: ClientRun): Promise<number> {
   const out = new ProcessOutput(run);
   const { signal, release } = onInterrupt();
   try {
-    const api = new ApiClient({ url: parseApiUrl(run.api), token: run.token });
-    return await run.command({ api, out, json: run.json, signal }, run.words, run.options);
+    const server = { url: parseApiUrl(run.api), token: run.token };
+    return await run.command(
+      { api: new ApiClient(server), server, out, json: run.json, signal },
+      run.words,
+      run.options,
+    );
   } catch (error) {
     if (signal.aborted) {
       out.line('Interrupted.');

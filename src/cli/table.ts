@@ -1,4 +1,4 @@
-import { printable } from './output.ts';
+import { printable, shorten } from './text.ts';
 
 export interface Column {
   readonly title: string;
@@ -40,14 +40,6 @@ function shrinkToFit(columns: readonly Column[], widths: Map<number, number>, wi
     if (widest === undefined || present <= NARROWEST) return;
     widths.set(widest, Math.max(NARROWEST, present - (total() - width)));
   }
-}
-
-/** The end of a path says more than its middle. */
-export function shorten(text: string, length: number): string {
-  const characters = Array.from(text);
-  if (characters.length <= length) return text;
-  const tail = Math.ceil((length - 1) / 2);
-  return `${characters.slice(0, length - 1 - tail).join('')}…${characters.slice(-tail).join('')}`;
 }
 
 function pad(text: string, width: number, align: 'right' | undefined): string {

@@ -25,6 +25,8 @@ export const NodeSchema = Type.Object({
   operator_draining: Type.Boolean({ description: 'Set with PATCH' }),
 });
 
+export const NodeListSchema = Type.Object({ nodes: Type.Array(NodeSchema), count: Type.Integer() });
+
 export const AcceptedSchema = Type.Object({ success: Type.Boolean(), message: Type.String(), node_id: Type.String() });
 
 export const BeatenSchema = Type.Object({
@@ -74,6 +76,8 @@ export const LeaseSchema = Type.Object({
   granted_at_ms: AtMs,
   expires_at_ms: AtMs,
 });
+
+export const LeaseListSchema = Type.Object({ leases: Type.Array(LeaseSchema) });
 
 const CandidateSchema = Type.Object({
   node_id: Type.String(),
@@ -136,6 +140,19 @@ export const CatalogModelSchema = Type.Object({
   nodes: Type.Array(Type.String(), { description: 'Nodes that are online and have it' }),
 });
 
+export const CatalogListSchema = Type.Object({
+  models: Type.Array(CatalogModelSchema),
+  count: Type.Integer({ description: 'Of all, not of this page' }),
+  next_cursor: Type.Optional(Type.String()),
+});
+
+export const CatalogVerificationSchema = Type.Object({
+  id: Type.String(),
+  matching: Type.Array(Type.String()),
+  differing: Type.Array(Type.String()),
+  unknown: Type.Array(Type.String(), { description: 'Has the id and says no digest' }),
+});
+
 export const CatalogStateSchema = Type.Object({
   state: choice('Active', 'Retired'),
   deadline_ms: Type.Optional(
@@ -154,3 +171,7 @@ export type CatalogModelDocument = Static<typeof CatalogModelSchema>;
 export type NodeChangeRequest = Static<typeof NodeChangeSchema>;
 export type LeaseRequest = Static<typeof LeaseRequestSchema>;
 export type CatalogRequest = Static<typeof CatalogRequestSchema>;
+export type NodeListDocument = Static<typeof NodeListSchema>;
+export type CatalogListDocument = Static<typeof CatalogListSchema>;
+export type CatalogVerificationDocument = Static<typeof CatalogVerificationSchema>;
+export type CatalogStateRequest = Static<typeof CatalogStateSchema>;

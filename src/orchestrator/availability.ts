@@ -1,3 +1,5 @@
+import type { AvailabilityDocument, NodeAvailability, PoolAvailability } from './availability-documents.ts';
+
 /** What is known of a node when it is asked which models are where. */
 export interface AvailabilityInput {
   readonly nodeId: string;
@@ -7,28 +9,6 @@ export interface AvailabilityInput {
   /** Ids and aliases that the node itself reports; what only its pools report is added. */
   readonly models: Iterable<string>;
   readonly pools: Iterable<{ readonly poolId: string; readonly ready: boolean; readonly models: Iterable<string> }>;
-}
-
-/** The document of `GET /v2/catalog/availability`. */
-export interface AvailabilityDocument {
-  readonly nodes: Readonly<Record<string, NodeAvailability>>;
-  readonly total_models: number;
-  readonly replicated_models: readonly string[];
-  readonly single_node_models: readonly string[];
-}
-
-export interface NodeAvailability {
-  readonly node_id: string;
-  readonly address: string;
-  readonly online: boolean;
-  readonly models: readonly string[];
-  readonly pools: readonly PoolAvailability[];
-}
-
-export interface PoolAvailability {
-  readonly pool_id: string;
-  readonly ready: boolean;
-  readonly models: readonly string[];
 }
 
 /** How often each model occurs, by nodes that are online. */

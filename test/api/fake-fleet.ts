@@ -17,12 +17,15 @@ export class FakeFleet implements DaemonFleetViewer {
     installed: [''],
   };
   maps: PieceMapView[] = [];
+  /** How often it was asked for. */
+  reads = 0;
 
   revision(): string {
     return this.view.revision;
   }
 
   fleet(): Promise<FleetView> {
+    this.reads += 1;
     return Promise.resolve(this.view);
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
-import { AvailabilitySchema, CatalogEntrySchema } from '../../src/api/v2-schemas.ts';
+import { CatalogEntrySchema } from '../../src/api/v2-schemas.ts';
+import { AvailabilitySchema } from '../../src/orchestrator/availability-documents.ts';
 import { serve } from './api-fixture.ts';
 import { catalogEntry } from './fake-catalog.ts';
 

@@ -20,9 +20,9 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
     because: 'the API is the top layer: only the composition root and the command line stand above it',
   },
   cli: {
-    may: ['util', 'api/schemas'],
+    may: ['util', 'api/schemas', 'orchestrator/client', 'orchestrator/fleet-documents'],
     because:
-      'the command line is a client of the HTTP API like any other: it shares its schemas and nothing behind them',
+      'the command line is a client of the HTTP API like any other: it shares its schemas and clients and nothing behind them',
   },
 };
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
-import type { AvailabilityDocument } from '../../src/orchestrator/availability.ts';
+import type { AvailabilityDocument } from '../../src/orchestrator/availability-documents.ts';
 import { makeLora } from '../support/make-safetensors.ts';
 import { TestBed } from '../support/test-bed.ts';
 import { delay, eventually } from '../support/wait.ts';

@@ -20,6 +20,8 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** Sends SIGINT when it fires, as Ctrl-C does. */
   readonly signal?: AbortSignal;
+  /** Presses Ctrl-C when it fires, on a pseudo-terminal. */
+  readonly keys?: AbortSignal;
 }
 
 /** Runs `bin/shoal ARGS` to its end. */
@@ -42,12 +44,14 @@ export async function runShoalInTerminal(
 export async function runCommand(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { timeoutMs = 60_000 } = options;
   const owned = spawnOwned(command, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.keys === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: cleanEnvironment(options),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const interrupt = (): void => void owned.child.kill('SIGINT');
   options.signal?.addEventListener('abort', interrupt, { once: true });
+  const press = (): void => void owned.child.stdin?.write('\x03');
+  options.keys?.addEventListener('abort', press, { once: true });
   const deadline = new AbortController();
   const timer = setTimeout(() => {
     deadline.abort();
@@ -65,6 +69,8 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', interrupt);
+    options.keys?.removeEventListener('abort', press);
+    owned.child.stdin?.destroy();
   }
 }
 

@@ -1,10 +1,11 @@
 import Type from 'typebox';
 import type { CatalogEntryView, CatalogState } from '../../flows/catalog-service.ts';
 import { availabilityOf } from '../../orchestrator/availability.ts';
+import { AvailabilitySchema } from '../../orchestrator/availability-documents.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { App, RouteParts } from '../app.ts';
 import { answerRefusal, refusalResponse } from '../v2-refusal.ts';
-import { AvailabilitySchema, CatalogEntrySchema, frozen, RegisterBodySchema, StateBodySchema } from '../v2-schemas.ts';
+import { CatalogEntrySchema, frozen, RegisterBodySchema, StateBodySchema } from '../v2-schemas.ts';
 
 const tags = ['catalog'];
 const errorHandler = answerRefusal;

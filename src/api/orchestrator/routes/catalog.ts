@@ -2,11 +2,15 @@ import { Readable } from 'node:stream';
 import Type from 'typebox';
 import { formatDigest, parseDigest } from '../../../content/digest.ts';
 import {
+  CatalogListSchema,
   type CatalogModelDocument,
   CatalogModelSchema,
   CatalogRequestSchema,
   CatalogStateSchema,
+  type CatalogVerificationDocument,
+  CatalogVerificationSchema,
 } from '../../../orchestrator/api-documents.ts';
+import { AvailabilityPageSchema } from '../../../orchestrator/availability-documents.ts';
 import type { FleetNode } from '../../../orchestrator/fleet-node.ts';
 import type { CatalogModel } from '../../../orchestrator/model-catalog.ts';
 import { ShoalError } from '../../../util/errors.ts';
@@ -38,11 +42,7 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
           cursor: Type.Optional(Type.String()),
         }),
         response: {
-          200: Type.Object({
-            models: Type.Array(CatalogModelSchema),
-            count: Type.Integer({ description: 'Of all, not of this page' }),
-            next_cursor: Type.Optional(Type.String()),
-          }),
+          200: CatalogListSchema,
           default: problemResponse,
         },
       },
@@ -122,12 +122,7 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
         tags: ['catalog'],
         params: ModelId,
         response: {
-          202: Type.Object({
-            id: Type.String(),
-            matching: Type.Array(Type.String()),
-            differing: Type.Array(Type.String()),
-            unknown: Type.Array(Type.String({ description: 'Has the id and says no digest' })),
-          }),
+          202: CatalogVerificationSchema,
           default: problemResponse,
         },
       },
@@ -177,7 +172,7 @@ function availabilityRoute(app: App, { availability, version, clock }: Orchestra
           cursor: Type.Optional(Type.String()),
         }),
         response: {
-          200: { description: 'Availability', content: { 'application/json': { schema: Type.Any() } } },
+          200: AvailabilityPageSchema,
           304: { description: 'As it was' },
           default: problemResponse,
         },
@@ -193,10 +188,7 @@ function availabilityRoute(app: App, { availability, version, clock }: Orchestra
   );
 }
 
-function compareDigests(
-  model: CatalogModel,
-  nodes: Iterable<FleetNode>,
-): { matching: string[]; differing: string[]; unknown: string[] } {
+function compareDigests(model: CatalogModel, nodes: Iterable<FleetNode>): Omit<CatalogVerificationDocument, 'id'> {
   const result = { matching: [] as string[], differing: [] as string[], unknown: [] as string[] };
   for (const node of nodes) {
     const digest = node.digests.get(model.id);

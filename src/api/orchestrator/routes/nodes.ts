@@ -1,6 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { AcceptedSchema, BeatenSchema, NodeChangeSchema, NodeSchema } from '../../../orchestrator/api-documents.ts';
+import {
+  AcceptedSchema,
+  BeatenSchema,
+  NodeChangeSchema,
+  NodeListSchema,
+  NodeSchema,
+} from '../../../orchestrator/api-documents.ts';
 import { HeartbeatSchema, RegistrationSchema } from '../../../orchestrator/documents.ts';
 import { PERIOD_MS } from '../../../orchestrator/limits.ts';
 import { type App, problemResponse } from '../../app.ts';
@@ -13,7 +19,6 @@ const HEARTBEAT_MAX_BYTES = 8 * 2 ** 20;
 const LARGE_BODIES_MAX_BYTES = 64 * 2 ** 20;
 
 const NodeId = Type.Object({ node_id: Type.String() });
-const NodeList = Type.Object({ nodes: Type.Array(NodeSchema), count: Type.Integer() });
 
 /** The node protocol: whoever runs a pool comes in here. */
 export function nodeRoutes(app: App, parts: OrchestratorRouteParts): void {
@@ -46,7 +51,7 @@ export function nodeRoutes(app: App, parts: OrchestratorRouteParts): void {
         summary: 'The nodes that are online; with `all=true` every node that is registered',
         tags: ['nodes'],
         querystring: Type.Object({ all: Type.Optional(Type.Boolean()) }),
-        response: { 200: NodeList, default: problemResponse },
+        response: { 200: NodeListSchema, default: problemResponse },
       },
     },
     (request) => {

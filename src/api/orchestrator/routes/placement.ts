@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import Type from 'typebox';
 import {
+  LeaseListSchema,
   LeaseRequestSchema,
   LeaseSchema,
   NoPlacementSchema,
@@ -57,7 +58,7 @@ export function placementRoutes(app: App, { orchestrator, metrics, clock, signal
       schema: {
         summary: 'The slots that are promised, those that end first first',
         tags: ['placement'],
-        response: { 200: Type.Object({ leases: Type.Array(LeaseSchema) }), default: problemResponse },
+        response: { 200: LeaseListSchema, default: problemResponse },
       },
     },
     () => ({ leases: orchestrator.leases.list().map(presentLease) }),
