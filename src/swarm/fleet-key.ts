@@ -27,6 +27,11 @@ export function parseFleetKey(text: string): Uint8Array {
   return new TextEncoder().encode(`${HEADER}${hex.toLowerCase()}`);
 }
 
+/** The 32 bytes that the key stands for. */
+export function keyBytes(key: Uint8Array): Uint8Array {
+  return Buffer.from(new TextDecoder().decode(key).slice(HEADER.length), 'hex');
+}
+
 /**
  * The fleet's key, made at the first start. A group may read it (secrets that a system hands to a service often are so),
  * others may not.

@@ -4,7 +4,9 @@ import { preSharedKey } from '@libp2p/pnet';
 import { Uint8ArrayList } from 'uint8arraylist';
 import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
+import { boxedConnections } from './boxed-connection.ts';
 import { NoteOnce } from './note-once.ts';
+import type { StreamCiphers } from './stream-ciphers.ts';
 
 /** What every libp2p dialler sends first once the key is agreed on: multistream-select's header with its length. */
 const GREETING = new TextEncoder().encode('\x13/multistream/1.0.0\n');
@@ -15,8 +17,12 @@ const GREETING = new TextEncoder().encode('\x13/multistream/1.0.0\n');
  * nobody of. The dialler speaks first, so its first bytes show whether it holds our key: if not it is cut off at once and
  * noted, once for each address.
  */
-export function fleetProtector(fleetKey: Uint8Array, log: Log): () => ConnectionProtector {
-  const inner = preSharedKey({ psk: fleetKey })();
+export function fleetProtector(
+  fleetKey: Uint8Array,
+  parts: { readonly log: Log; readonly ciphers: StreamCiphers | undefined },
+): () => ConnectionProtector {
+  const { log, ciphers } = parts;
+  const inner = ciphers === undefined ? preSharedKey({ psk: fleetKey })() : boxedConnections(fleetKey, ciphers);
   const noted = new NoteOnce();
   const protector: ConnectionProtector = {
     async protect(connection, options) {

@@ -11,7 +11,9 @@ import { createLibp2p } from 'libp2p';
 import type { Log } from '../util/log.ts';
 import { fleetTag } from './fleet-key.ts';
 import { fleetProtector } from './fleet-protector.ts';
+import { noiseCrypto } from './noise-crypto.ts';
 import { GOSSIP_MAX_BYTES, RECORDS_TOPIC } from './protocols.ts';
+import { loadStreamCiphers } from './stream-ciphers.ts';
 
 export type SwarmNode = Libp2p<{ identify: Identify; ping: Ping; pubsub: GossipSub }>;
 
@@ -35,6 +37,8 @@ export interface SwarmNodeOptions {
   readonly listen: readonly Multiaddr[];
   readonly mdns: boolean;
   readonly limits?: Partial<ConnectionLimits>;
+  /** libsodium's ciphers where they work, unless libp2p's own are asked for; nobody else sees a difference. */
+  readonly ciphers?: 'libp2p';
 }
 
 /**
@@ -49,14 +53,15 @@ const DIAL_ADDRESS_MS = 3_000;
 /** A started libp2p node of one fleet: TCP, the fleet key, noise, yamux, identify, ping, gossipsub and, if asked for, mDNS. */
 export async function createSwarmNode(options: SwarmNodeOptions, parts: { log: Log }): Promise<SwarmNode> {
   const limits = { ...DEFAULT_CONNECTION_LIMITS, ...options.limits };
+  const ciphers = options.ciphers === 'libp2p' ? undefined : loadStreamCiphers();
   return createLibp2p({
     privateKey: options.privateKey,
     nodeInfo: { name: 'shoal', version: '1', userAgent: 'shoal' },
     addresses: { listen: options.listen.map(String) },
     transports: [tcp()],
-    connectionProtector: fleetProtector(options.fleetKey, parts.log),
+    connectionProtector: fleetProtector(options.fleetKey, { log: parts.log, ciphers }),
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise(ciphers === undefined ? {} : { crypto: noiseCrypto(ciphers) })],
     streamMuxers: [
       yamux({
         maxInboundStreams: 256,
