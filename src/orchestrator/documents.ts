@@ -96,3 +96,24 @@ export type Registration = Static<typeof RegistrationSchema>;
 export type Heartbeat = Static<typeof HeartbeatSchema>;
 export type HeartbeatPool = Static<typeof PoolSchema>;
 export type Incoming = Static<typeof IncomingSchema>;
+
+/** What is kept of a registration: whatever else a node sends is nothing that anybody reads. */
+export function withKnownFields(given: Registration): Registration {
+  const { node_id, machine_id, address, pools, version, priority } = given;
+  const { gpus, cpu_cores, ram_total_bytes } = given.capabilities;
+  return {
+    node_id,
+    machine_id,
+    address,
+    pools,
+    capabilities: {
+      gpus: gpus.map(({ device_id, name, vram_total_bytes, compute_capability }) => {
+        return { device_id, name, vram_total_bytes, compute_capability };
+      }),
+      ...(cpu_cores === undefined ? {} : { cpu_cores }),
+      ...(ram_total_bytes === undefined ? {} : { ram_total_bytes }),
+    },
+    ...(version === undefined ? {} : { version }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}

@@ -1,5 +1,15 @@
-import type { Heartbeat, HeartbeatPool, Incoming, Registration } from './documents.ts';
+import type { Heartbeat, HeartbeatPool, Registration } from './documents.ts';
+import { HeartbeatOrder } from './heartbeat-order.ts';
+import { OFFLINE_AFTER_MS } from './limits.ts';
 import { ModelList } from './model-list.ts';
+import {
+  contentsBytes,
+  type IncomingModel,
+  type NodeContents,
+  nothing,
+  readContents,
+  smoothed,
+} from './node-contents.ts';
 import { SlotCount } from './slot-count.ts';
 
 export type NodeStatus = 'Registering' | 'Online' | 'Draining' | 'Offline' | 'Failed';
@@ -65,36 +75,59 @@ export class FleetPool {
   }
 }
 
-export interface IncomingModel extends Incoming {
-  /** Measured from one heartbeat to the next. */
-  readonly bytesPerSecond: number | undefined;
-}
+/** The objects around what a node says. */
+const RECORD_BYTES = 2_048;
 
 export class FleetNode {
   readonly id: string;
-  record: NodeRecord;
   presence: Presence = 'registering';
   /** By the clock that never goes back: of the last heartbeat, or of the registration before there was one. */
   heardMs: number;
   /** By the wall clock, for people; absent before the first heartbeat. */
   lastHeartbeatAtMs: number | undefined;
-  /** What the node itself wrote; only compared with its own earlier ones. */
-  lastTimestampMs: number | undefined;
+  readonly order = new HeartbeatOrder({ maxDelayMs: OFFLINE_AFTER_MS });
   /** When a heartbeat was refused for its form. */
   faultMs: number | undefined;
-  models: ModelList = ModelList.empty;
+  /** From where others claimed its id in vain last. */
+  claimedFrom: string | undefined;
   pools = new Map<string, FleetPool>();
-  incoming = new Map<string, IncomingModel>();
-  /** Digests of what is available, as far as they are known. */
-  digests = new Map<string, string>();
   bytesPerSecond: number | undefined;
-  /** `models` less what only pools report. */
-  #own: ModelList = ModelList.empty;
+  #contents: NodeContents = nothing;
+  #contentsBytes = 0;
+  #recordBytes: number;
+  #record: NodeRecord;
 
   constructor(id: string, record: NodeRecord, heardMs: number) {
     this.id = id;
-    this.record = record;
+    this.#record = record;
+    this.#recordBytes = recordBytes(record);
     this.heardMs = heardMs;
+  }
+
+  get record(): NodeRecord {
+    return this.#record;
+  }
+
+  set record(record: NodeRecord) {
+    this.#record = record;
+    this.#recordBytes = recordBytes(record);
+  }
+
+  get models(): ModelList {
+    return this.#contents.all;
+  }
+
+  get incoming(): ReadonlyMap<string, IncomingModel> {
+    return this.#contents.incoming;
+  }
+
+  get digests(): ReadonlyMap<string, string> {
+    return this.#contents.digests;
+  }
+
+  /** Its share of what the orchestrator holds in memory. */
+  get bytes(): number {
+    return this.#recordBytes + this.#contentsBytes;
   }
 
   get address(): string {
@@ -125,78 +158,51 @@ export class FleetNode {
     }
   }
 
-  /** Takes over what the heartbeat says; returns whether what is where has changed. */
-  apply(heartbeat: Heartbeat, nowMs: number): boolean {
-    const own = ModelList.from(heartbeat.models_available ?? [], this.#own);
-    let all = own;
-    let changed = heartbeat.pools.length !== this.pools.size;
+  /** What the heartbeat says of models, and what the node would weigh with it. @throws ShoalError `invalid` */
+  read(heartbeat: Heartbeat, nowMs: number): { readonly contents: NodeContents; readonly bytes: number } {
+    const contents = readContents(heartbeat, this.#contents, nowMs - this.heardMs);
+    return { contents, bytes: this.#recordBytes + contentsBytes(contents) };
+  }
+
+  /** Takes over what was read of the heartbeat; returns whether what is where has changed. */
+  apply(heartbeat: Heartbeat, contents: NodeContents, nowMs: number): boolean {
+    const before = this.#contents;
+    let changed = contents.all !== before.all || heartbeat.pools.length !== this.pools.size;
     const pools = new Map<string, FleetPool>();
     for (const said of heartbeat.pools) {
       const pool = this.pools.get(said.pool_id) ?? new FleetPool(this, said.pool_id);
-      const models = listOfPool(said.models_available ?? undefined, own, pool.models);
+      const models = contents.pools.get(said.pool_id) ?? contents.own;
       changed ||= pool.models !== models || pool.ready !== said.ready || !this.pools.has(said.pool_id);
       pool.models = models;
       pool.take(said);
       pools.set(said.pool_id, pool);
-      all = all.with(models);
     }
-    all = ModelList.from(all.names, this.models);
-    changed ||= all !== this.models;
-    this.#own = own;
     this.pools = pools;
-    this.models = all;
-    this.#applyDigests(heartbeat);
-    return this.#applyIncoming(heartbeat.models_incoming ?? [], nowMs - this.heardMs) || changed;
+    this.#contents = contents;
+    this.#contentsBytes = contentsBytes(contents);
+    if (contents.movedBytes > 0) {
+      this.bytesPerSecond = smoothed(this.bytesPerSecond, (contents.movedBytes * 1000) / (nowMs - this.heardMs));
+    }
+    return changed || !sameKeys(contents.incoming, before.incoming);
   }
 
-  /** What it had may be other bytes when it is heard of again. */
+  /** What it had may be other bytes when it is heard of again, and until then it offers nothing. */
   forgetContents(): void {
-    this.digests = new Map();
-    this.incoming = new Map();
-  }
-
-  /** A model that has arrived has the digest with which it was announced: the node has verified it. */
-  #applyDigests(heartbeat: Heartbeat): void {
-    const said = heartbeat.model_digests ?? {};
-    const digests = new Map<string, string>();
-    for (const name of this.models.names) {
-      const digest = Object.hasOwn(said, name)
-        ? said[name]
-        : (this.digests.get(name) ?? this.incoming.get(name)?.digest ?? undefined);
-      if (digest !== undefined) digests.set(name, digest);
+    this.#contents = nothing;
+    this.#contentsBytes = 0;
+    for (const pool of this.pools.values()) {
+      pool.models = ModelList.empty;
+      pool.slots.forgetBusy();
     }
-    this.digests = digests;
-  }
-
-  /** Returns whether other models are on their way than before. */
-  #applyIncoming(said: readonly Incoming[], elapsedMs: number): boolean {
-    const incoming = new Map<string, IncomingModel>();
-    let moved = 0;
-    for (const model of said) {
-      const before = this.incoming.get(model.id);
-      const bytes = before === undefined ? 0 : Math.max(0, before.bytes_missing - model.bytes_missing);
-      moved += bytes;
-      const rate = elapsedMs < 100 || before === undefined ? before?.bytesPerSecond : (bytes * 1000) / elapsedMs;
-      incoming.set(model.id, { ...model, bytesPerSecond: smoothed(before?.bytesPerSecond, rate) });
-    }
-    if (moved > 0 && elapsedMs >= 100) {
-      this.bytesPerSecond = smoothed(this.bytesPerSecond, (moved * 1000) / elapsedMs);
-    }
-    const isSame = incoming.size === this.incoming.size && said.every(({ id }) => this.incoming.has(id));
-    this.incoming = incoming;
-    return !isSame;
   }
 }
 
-/** Half of the new, half of what was. */
-export function smoothed(before: number | undefined, now: number | undefined): number | undefined {
-  if (before === undefined || now === undefined) return now ?? before;
-  return (before + now) / 2;
+function recordBytes(record: NodeRecord): number {
+  return RECORD_BYTES + 2 * JSON.stringify(record).length;
 }
 
-/** The node's own object where the names are the same, or where the pool says nothing. */
-function listOfPool(said: readonly string[] | undefined, own: ModelList, before: ModelList): ModelList {
-  if (said === undefined) return own;
-  const shared = ModelList.from(said, own);
-  return shared === own ? own : ModelList.from(shared.names, before);
+function sameKeys(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): boolean {
+  if (one.size !== other.size) return false;
+  for (const key of one.keys()) if (!other.has(key)) return false;
+  return true;
 }

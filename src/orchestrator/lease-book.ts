@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
-import { type FleetPool, smoothed } from './fleet-node.ts';
+import type { FleetPool } from './fleet-node.ts';
 import { LIMITS } from './limits.ts';
+import { smoothed } from './node-contents.ts';
 
 export interface Lease {
   readonly id: string;

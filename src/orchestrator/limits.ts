@@ -4,8 +4,12 @@ export const LIMITS = {
   poolsPerNode: 256,
   /** Ids and aliases in one list of a heartbeat. */
   modelsPerList: 20_000,
+  /** Of the node and all of its pools. */
+  modelsPerNode: 20_000,
   /** Different names in the whole fleet. */
   names: 200_000,
+  /** What all nodes say, together: registrations, names, digests. 1,000 nodes with 2,000 models each are half of it. */
+  retainedBytes: 512 * 2 ** 20,
   incomingPerNode: 1_000,
   gpusPerNode: 64,
   catalogModels: 100_000,

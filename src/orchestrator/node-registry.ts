@@ -2,16 +2,14 @@ import { EventEmitter } from 'node:events';
 import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
-import type { Heartbeat, Registration } from './documents.ts';
+import { type Heartbeat, type Registration, withKnownFields } from './documents.ts';
 import { FleetNode, type FleetPool, type NodeRecord, type NodeStatus } from './fleet-node.ts';
-import { type Claim, mayRegister, mayReport } from './identity.ts';
+import { assertOwner, type Claim, mayReport } from './identity.ts';
 import { FORGET_AFTER_MS, LIMITS, OFFLINE_AFTER_MS, SWEEP_MS } from './limits.ts';
 import { ModelIndex } from './model-index.ts';
 import { ModelList } from './model-list.ts';
+import { RetainedBytes } from './retained-bytes.ts';
 import type { DurableTable } from './table.ts';
-
-/** A heartbeat that is older than the last one by less than this was held up on its way; by more, the clock was set. */
-const HELD_UP_MAX_MS = 60_000;
 
 export interface FleetEvents {
   /** What is known of the node has changed; it is gone when `status` is undefined. */
@@ -27,6 +25,14 @@ export interface NodeChange {
   readonly priority?: number;
 }
 
+export interface NodeRegistryParts {
+  readonly table: DurableTable<NodeRecord>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What all nodes together may take of memory. */
+  readonly retained?: RetainedBytes;
+}
+
 /** The nodes that registered, what their newest heartbeats say, and who is alive. */
 export class NodeRegistry extends EventEmitter<FleetEvents> {
   readonly index = new ModelIndex();
@@ -36,20 +42,23 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
   readonly #table: DurableTable<NodeRecord>;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #retained: RetainedBytes;
   #version = 1;
   #online = 0;
 
-  private constructor(parts: { table: DurableTable<NodeRecord>; clock: Clock; log: Log }) {
+  private constructor(parts: NodeRegistryParts) {
     super();
+    this.#retained = parts.retained ?? new RetainedBytes({ maxBytes: LIMITS.retainedBytes });
     this.#table = parts.table;
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
 
   /** Knows the nodes of the last run at once; none of them is online before its next heartbeat. */
-  static async open(parts: { table: DurableTable<NodeRecord>; clock: Clock; log: Log }): Promise<NodeRegistry> {
+  static async open(parts: NodeRegistryParts): Promise<NodeRegistry> {
     const registry = new NodeRegistry(parts);
-    for await (const [id, record] of parts.table.entries()) registry.#add(id, record);
+    const now = parts.clock.monotonic();
+    for await (const [id, record] of parts.table.entries()) registry.#add(new FleetNode(id, record, now));
     return registry;
   }
 
@@ -89,40 +98,57 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
   }
 
   /** @throws ShoalError `conflict` when the id is another node's, `source-busy` when there are too many */
-  async register(registration: Registration, claim: Claim): Promise<FleetNode> {
-    const id = registration.node_id;
+  async register(given: Registration, claim: Claim): Promise<FleetNode> {
+    this.sweep();
+    const id = given.node_id;
     const known = this.#nodes.get(id);
-    if (known !== undefined && !mayRegister(known.record, registration, claim)) throw this.#taken(known);
-    if (known === undefined && this.#nodes.size >= LIMITS.nodes) {
+    if (known !== undefined) assertOwner(known, given, claim, this.#log);
+    else if (this.#nodes.size >= LIMITS.nodes) {
       throw new ShoalError('source-busy', `${LIMITS.nodes} nodes are registered: no more are taken`, {
         remedy: 'Delete nodes that are gone with DELETE /v2/nodes/{id}.',
       });
     }
     const record: NodeRecord = {
-      registration,
+      registration: withKnownFields(given),
       registeredAtMs: this.#clock.now(),
       source: claim.source,
       draining: known?.record.draining ?? false,
       ...(known?.record.priority === undefined ? {} : { priority: known.record.priority }),
     };
-    const node = known ?? this.#add(id, record);
-    node.record = record;
+    const node = known ?? new FleetNode(id, record, this.#clock.monotonic());
+    if (known === undefined) {
+      this.#retained.assertRoom(0, node.bytes);
+      this.#add(node);
+    } else this.#weigh(node, () => (node.record = record));
     // A node that starts anew has said nothing yet.
     this.#silence(node, 'registering', 'registered');
+    node.order.restart();
     await this.#table.put(id, record);
     return node;
   }
 
-  /** @throws ShoalError `not-found` when the node has to register first, `source-busy` when the fleet is too large */
+  /**
+   * @throws ShoalError `not-found` when the node has to register first, also because this heartbeat was held up on its
+   * way; `invalid`; `source-busy` when the fleet is too large
+   */
   heartbeat(nodeId: string, heartbeat: Heartbeat, claim: Claim): FleetNode {
     const node = this.#reporting(nodeId, claim);
     const now = this.#clock.monotonic();
     const writtenMs = Date.parse(heartbeat.timestamp);
-    const lateMs = (node.lastTimestampMs ?? -Infinity) - writtenMs;
-    if (node.presence !== 'online' || !(lateMs > 0 && lateMs < HELD_UP_MAX_MS)) {
-      node.lastTimestampMs = Number.isNaN(writtenMs) ? undefined : writtenMs;
-      this.#apply(node, heartbeat, now);
+    const whyStale = node.order.whyStale(writtenMs, now);
+    if (whyStale !== undefined) {
+      // It proves nothing about now, not even that the node lives. A sender whose clock was set learns it this way.
+      throw new ShoalError('not-found', `the heartbeat of "${nodeId}" says what held before: ${whyStale}`, {
+        remedy: 'Register again, and send what holds now.',
+      });
     }
+    try {
+      this.#apply(node, heartbeat, now);
+    } catch (error) {
+      node.faultMs = now;
+      throw error;
+    }
+    node.order.taken(writtenMs, now);
     node.heardMs = now;
     node.lastHeartbeatAtMs = this.#clock.now();
     node.faultMs = undefined;
@@ -148,7 +174,7 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
   /** @throws ShoalError `not-found` */
   async change(nodeId: string, change: NodeChange): Promise<FleetNode> {
     const node = this.get(nodeId);
-    node.record = { ...node.record, ...change };
+    this.#weigh(node, () => (node.record = { ...node.record, ...change }));
     this.#version += 1;
     this.emit('node', { nodeId, status: node.status, reason: 'changed by the operator' });
     this.#tellCapacity(node);
@@ -183,12 +209,19 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
     }
   }
 
-  #add(id: string, record: NodeRecord): FleetNode {
-    const node = new FleetNode(id, record, this.#clock.monotonic());
-    this.#nodes.set(id, node);
-    this.#byHeard.set(id, node);
+  #add(node: FleetNode): void {
+    this.#nodes.set(node.id, node);
+    this.#byHeard.set(node.id, node);
+    this.#retained.replace(0, node.bytes);
     this.#version += 1;
-    return node;
+  }
+
+  /** Keeps count of what the change makes of the node. */
+  #weigh<T>(node: FleetNode, change: () => T): T {
+    const before = node.bytes;
+    const result = change();
+    this.#retained.replace(before, node.bytes);
+    return result;
   }
 
   #reporting(nodeId: string, claim: Claim): FleetNode {
@@ -201,11 +234,12 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
 
   #apply(node: FleetNode, heartbeat: Heartbeat, now: number): void {
     const before = node.online ? node.models : ModelList.empty;
-    this.index.assertRoomFor(before, heartbeat.models_available ?? []);
-    for (const pool of heartbeat.pools) this.index.assertRoomFor(before, pool.models_available ?? []);
+    const { contents, bytes } = node.read(heartbeat, now);
+    this.index.assertRoomFor(before, contents.all.names);
+    this.#retained.assertRoom(node.bytes, bytes);
     const status = node.status;
     const poolsBefore = node.pools;
-    const hasChanged = node.apply(heartbeat, now);
+    const hasChanged = this.#weigh(node, () => node.apply(heartbeat, contents, now));
     this.index.replace(node, before, node.models);
     if (!node.online) this.#online += 1;
     const isNew = !node.online;
@@ -230,9 +264,7 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
       this.index.remove(node);
     }
     node.presence = presence;
-    node.lastTimestampMs = undefined;
-    node.forgetContents();
-    for (const pool of node.pools.values()) pool.slots.forgetBusy();
+    this.#weigh(node, () => node.forgetContents());
     this.#version += 1;
     if (presence === 'registering') {
       node.heardMs = this.#clock.monotonic();
@@ -246,14 +278,8 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
     this.#silence(node, 'offline', reason);
     this.#byHeard.delete(node.id);
     this.#nodes.delete(node.id);
+    this.#retained.replace(node.bytes, 0);
     for (const pool of node.pools.values()) this.emit('withdrawn', pool);
     this.emit('node', { nodeId: node.id, status: undefined, reason });
-  }
-
-  #taken(node: FleetNode): ShoalError {
-    this.#log.warn({ node: node.id, owner: node.record.source }, 'another node claims an id that is taken');
-    return new ShoalError('conflict', `"${node.id}" is the id of another node, at ${node.address}`, {
-      remedy: `Give this node another name; or, when the other is gone, release the id with DELETE /v2/nodes/${encodeURIComponent(node.id)}.`,
-    });
   }
 }

@@ -1,5 +1,6 @@
 import { aliasesOf } from '../content/model-rules.ts';
-import type { FleetNode, FleetPool, IncomingModel } from './fleet-node.ts';
+import type { FleetNode, FleetPool } from './fleet-node.ts';
+import type { IncomingModel } from './node-contents.ts';
 import type { Demand, Refusal } from './placement.ts';
 
 /** Where a task that found no place could run, and when at the earliest. */

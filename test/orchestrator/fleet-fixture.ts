@@ -6,9 +6,10 @@ import type { Claim } from '../../src/orchestrator/identity.ts';
 import { type CatalogModel, ModelCatalog } from '../../src/orchestrator/model-catalog.ts';
 import { NodeRegistry } from '../../src/orchestrator/node-registry.ts';
 import { Orchestrator, type PlacementWish } from '../../src/orchestrator/orchestrator.ts';
+import type { RetainedBytes } from '../../src/orchestrator/retained-bytes.ts';
 import type { DurableTable } from '../../src/orchestrator/table.ts';
-import { silentLog } from '../../src/util/log.ts';
 import { seededRandom } from '../../src/util/random.ts';
+import { type CollectedLine, collectLog } from '../support/collect-log.ts';
 import { VirtualClock } from '../transfer/virtual-clock.ts';
 
 /** A table that forgets nothing but what it is told to, for as long as the test holds it. */
@@ -39,8 +40,16 @@ export class TestFleet {
   readonly registry: NodeRegistry;
   readonly orchestrator: Orchestrator;
   readonly catalog: ModelCatalog;
+  /** What the registry has logged. */
+  readonly lines: readonly CollectedLine[];
 
-  private constructor(clock: VirtualClock, registry: NodeRegistry, catalog: ModelCatalog) {
+  private constructor(
+    clock: VirtualClock,
+    registry: NodeRegistry,
+    catalog: ModelCatalog,
+    lines: readonly CollectedLine[],
+  ) {
+    this.lines = lines;
     this.clock = clock;
     this.registry = registry;
     this.catalog = catalog;
@@ -50,11 +59,17 @@ export class TestFleet {
   }
 
   static async open(
-    tables: { nodes?: DurableTable<NodeRecord>; catalog?: DurableTable<CatalogModel>; clock?: VirtualClock } = {},
+    given: {
+      nodes?: DurableTable<NodeRecord>;
+      catalog?: DurableTable<CatalogModel>;
+      clock?: VirtualClock;
+      retained?: RetainedBytes;
+    } = {},
   ): Promise<TestFleet> {
-    const { nodes = new MapTable(), catalog = new MapTable(), clock = new VirtualClock() } = tables;
-    const registry = await NodeRegistry.open({ table: nodes, clock, log: silentLog });
-    return new TestFleet(clock, registry, await ModelCatalog.open({ table: catalog, clock }));
+    const { nodes = new MapTable(), catalog = new MapTable(), clock = new VirtualClock(), retained } = given;
+    const { log, lines } = collectLog();
+    const registry = await NodeRegistry.open({ table: nodes, clock, log, ...(retained && { retained }) });
+    return new TestFleet(clock, registry, await ModelCatalog.open({ table: catalog, clock }), lines);
   }
 
   /** Registers and reports. */

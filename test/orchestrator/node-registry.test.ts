@@ -77,35 +77,44 @@ test('heartbeats of nodes that are not registered are refused, so that they regi
   assert.throws(() => fleet.beat('n'), code('not-found'));
 });
 
-test('the newest state wins over one that was held up on its way', async () => {
+test('a heartbeat that was overtaken by a newer one changes nothing, is no sign of life and is not answered as taken', async () => {
   const fleet = await TestFleet.open();
-  await fleet.join('n', [{ models_available: ['new'] }]);
-  const timestamp = new Date(fleet.clock.now() - 5_000).toISOString();
-  fleet.beat('n', [{ models_available: ['old'] }], { timestamp });
+  await fleet.join('n', [{ models_available: ['old'] }]);
+  const written = new Date(fleet.clock.now() + 1_000).toISOString();
+  await fleet.clock.advance(5_000);
+  fleet.beat('n', [{ models_available: ['new'] }]);
+  await fleet.clock.advance(20_000);
+  const late = (): void => fleet.beat('n', [{ models_available: ['old'] }], { timestamp: written });
+  assert.throws(late, /written 4000 ms before one that has been taken/);
+  assert.throws(late, code('not-found'), 'who sends and still lives registers again, as after any 404');
   assert.deepEqual(fleet.registry.get('n').models.names, ['new']);
-  const reset = new Date(fleet.clock.now() - 3_600_000).toISOString();
-  fleet.beat('n', [{ models_available: ['after the clock was set'] }], { timestamp: reset });
-  assert.deepEqual(fleet.registry.get('n').models.names, ['after the clock was set']);
+  await fleet.clock.advance(10_001);
+  assert.equal(fleet.registry.get('n').status, 'Offline', '30 s after the one that was taken');
+  assert.throws(late, code('not-found'), 'an old state brings nobody back');
 });
 
-test('an id belongs to the first that registers it, until it is deleted', async () => {
+test('a heartbeat that a partition held up for more than 30 s brings no node back, whatever its clock says', async () => {
   const fleet = await TestFleet.open();
-  const { registry } = fleet;
-  const other = { source: '10.0.0.9', proven: false };
-  await fleet.join('n');
-  const impostor = registration('n', { machine_id: 'another', address: 'http://10.0.0.9:9200' });
-  await assert.rejects(registry.register(impostor, other), code('conflict'));
-  await assert.rejects(registry.register(impostor, here), code('conflict'), 'two daemons on one host');
-  assert.equal(registry.get('n').online, true, 'the owner is not disturbed');
-  await registry.register(registration('n', { address: 'http://10.0.0.9:9200' }), other);
-  assert.equal(registry.get('n').address, 'http://10.0.0.9:9200', 'the same machine may move');
-  assert.throws(() => fleet.beat('n'), code('not-found'), 'and from its old address it has to register again');
-  const renewed = registration('n', { machine_id: 'made anew', address: 'http://10.0.0.9:9200' });
-  await registry.register(renewed, other);
-  await assert.rejects(registry.register(impostor, here), code('conflict'));
-  await registry.register(impostor, { source: 'anywhere', proven: true });
-  await registry.remove('n');
-  await registry.register(registration('n'), here);
+  const skewed = (agoMs = 0): string => new Date(fleet.clock.now() - agoMs - 7_200_000).toISOString();
+  await fleet.registry.register(registration('n'), here);
+  fleet.beat('n', [{ models_available: ['m'] }], { timestamp: skewed() });
+  await fleet.clock.advance(60_000);
+  const heldUp = skewed(31_000);
+  assert.throws(() => fleet.beat('n', [{ models_available: ['m'] }], { timestamp: heldUp }), /held up for 31 s/);
+  assert.deepEqual(await fleet.candidates({ models: ['m'] }), []);
+  fleet.beat('n', [{ models_available: ['m'] }], { timestamp: skewed(29_000) });
+  assert.deepEqual(await fleet.candidates({ models: ['m'] }), ['n'], 'one that took less may be late');
+});
+
+test('a node whose clock was set is told to register, and is heard again', async () => {
+  const fleet = await TestFleet.open();
+  await fleet.join('n', [{ models_available: ['before'] }]);
+  const timestamp = new Date(fleet.clock.now() - 3_600_000).toISOString();
+  const after = (): void => fleet.beat('n', [{ models_available: ['after'] }], { timestamp });
+  assert.throws(after, code('not-found'));
+  await fleet.registry.register(registration('n'), here);
+  after();
+  assert.deepEqual(fleet.registry.get('n').models.names, ['after']);
 });
 
 test('after a restart nodes are known at once, and online after one heartbeat', async () => {
