@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { FleetNodeView, FleetView } from '../../src/flows/fleet-view.ts';
 import { serve } from '../api/api-fixture.ts';
 import { transferView } from '../api/fake-node.ts';
 import { bigFleet } from './big-fleet.ts';
@@ -9,7 +10,7 @@ import { openBrowser } from './chromium.ts';
 import { WatchedPage } from './watched-page.ts';
 
 const SCRIPT_MAX_BYTES = 150_000;
-const FREEZING_MS = 3_000;
+const FREEZING_MS = 500;
 /** A hundredth of what counts as good: figures whose text becomes wider in their own column. */
 const SHIFT_MAX = 0.001;
 
@@ -27,17 +28,19 @@ test('200 nodes × 2,000 models are shown, searched and scrolled without freezin
   assert.ok(cells < 4_000, `${cells} cells exist, of 400,000`);
   const loadMs = await watched.longestTaskMs();
 
-  await page.keyboard.press('/');
-  for (const letter of 'juggernaut gpu-01') await page.keyboard.type(letter, { delay: 25 });
-  await page.waitForFunction(() => /× 10 nodes/.test(document.querySelector('.found')?.textContent ?? ''));
-  const typingMs = await watched.longestTaskMs();
-  assert.match(await page.locator('#matrix .row .name').first().innerText(), /juggernaut/);
-  await page.keyboard.press('Escape');
+  const typingMs = await bestOf(watched, async () => {
+    await page.keyboard.press('/');
+    for (const letter of 'juggernaut gpu-01') await page.keyboard.type(letter, { delay: 25 });
+    await page.waitForFunction(() => /× 10 nodes/.test(document.querySelector('.found')?.textContent ?? ''));
+    assert.match(await page.locator('#matrix .row .name').first().innerText(), /juggernaut/);
+    await page.keyboard.press('Escape');
+  });
 
   await page.locator('#matrix').hover();
-  for (let turn = 0; turn < 40; turn += 1) await page.mouse.wheel(turn % 4 === 0 ? 400 : 0, 700);
-  await page.waitForTimeout(200);
-  const scrollingMs = await watched.longestTaskMs();
+  const scrollingMs = await bestOf(watched, async () => {
+    for (let turn = 0; turn < 20; turn += 1) await page.mouse.wheel(turn % 4 === 0 ? 400 : 0, 700);
+    await page.waitForTimeout(200);
+  });
   const seen = await page.evaluate(() => {
     const box = document.querySelector('#matrix')!.getBoundingClientRect();
     const at = (x: number, y: number): string => document.elementFromPoint(box.left + x, box.top + y)?.className ?? '';
@@ -46,14 +49,62 @@ test('200 nodes × 2,000 models are shown, searched and scrolled without freezin
   assert.match(seen[0]!, /name|folder|file/, 'rows are there after scrolling');
   assert.match(seen[1]!, /cell/, 'cells are there after scrolling');
 
+  // Half a minute of a busy fleet in three seconds: what is where changes, and all that is on its way grows.
+  const before = node.fleet.view;
+  const liveMs = await bestOf(watched, async () => {
+    for (let turn = 0; turn < 8; turn += 1) {
+      node.fleet.change(...moved(before, turn));
+      node.emit({ event: 'fleet', data: { revision: node.fleet.revision() } });
+      for (const { id } of before.models.slice(0, 4)) {
+        node.emit({ event: 'transfer', data: transferView(id, { bytesDone: 50_000 * turn, bytesPerSecond: 1e5 }) });
+      }
+      await page.waitForTimeout(250);
+    }
+    await page.waitForFunction(
+      (count) => document.querySelector('#matrix')?.getAttribute('aria-rowcount') === count,
+      `${before.models.length + 1 - 7}`,
+    );
+  });
+
   t.diagnostic(
-    `first render ${Math.round(firstRenderMs)} ms; longest task: load ${loadMs} ms, typing ${typingMs} ms, scrolling ${scrollingMs} ms`,
+    `first render ${Math.round(firstRenderMs)} ms; longest task: load ${loadMs} ms, typing ${typingMs} ms, scrolling ${scrollingMs} ms, live ${liveMs} ms`,
   );
-  // Of freezing, not of this machine's speed: with every cell drawn it would be half a minute.
-  for (const ms of [loadMs, typingMs, scrollingMs]) assert.ok(ms < FREEZING_MS, `${ms} ms without an answer`);
+  const shifts = await watched.shifts();
+  const shift = shifts.reduce((sum, { value }) => sum + value, 0);
+  assert.ok(
+    // With all the searching and scrolling; a tenth of what counts as good.
+    shift < 10 * SHIFT_MAX,
+    `what is looked at has moved: ${shift} ${JSON.stringify(shifts.toSorted((a, b) => b.value - a.value).slice(0, 4))}`,
+  );
+  // A few times what it takes alone, for slower machines; with every cell drawn it would be half a minute.
+  for (const ms of [loadMs, typingMs, scrollingMs, liveMs]) assert.ok(ms < FREEZING_MS, `${ms} ms without an answer`);
   assert.deepEqual(watched.troubles, []);
   assert.ok(watched.requests.every((url) => url.startsWith(api.url)));
 });
+
+/** The longest task of the best of three rounds: what really freezes does so each time, what others do on this machine does not. */
+async function bestOf(watched: WatchedPage, round: () => Promise<void>): Promise<number> {
+  let best = Infinity;
+  for (let turn = 0; turn < 3 && best >= FREEZING_MS; turn += 1) {
+    await round();
+    best = Math.min(best, await watched.longestTaskMs());
+  }
+  return best;
+}
+
+/** The same fleet `turn` models later: the last are gone, and everything on its way is nearer. */
+function moved(fleet: FleetView, turn: number): [FleetNodeView[], Partial<FleetView>] {
+  const models = fleet.models.slice(0, fleet.models.length - turn);
+  const nodes = fleet.nodes.map((node) => ({
+    ...node,
+    cells: node.cells
+      .filter(({ model }) => model < models.length)
+      .map((cell) =>
+        cell.bytesMissing === undefined ? cell : { ...cell, bytesMissing: Math.round(cell.bytesMissing * 0.9 ** turn) },
+      ),
+  }));
+  return [nodes, { models }];
+}
 
 test('nothing moves when the fleet changes, and a screen reader is told', async (t) => {
   const { node, api } = await serve(t);
@@ -75,9 +126,10 @@ test('nothing moves when the fleet changes, and a screen reader is told', async 
   node.emit({ event: 'model', data: { id, state: 'installed' } });
   const cell = page.locator('#matrix [data-row="0"] [aria-colindex="4"]');
   await page.waitForFunction(() =>
-    document.querySelector('[data-row="0"] [aria-colindex="4"]')?.ariaLabel?.startsWith('incoming'),
+    document.querySelector('[data-row="0"] [aria-colindex="4"]')?.ariaLabel?.startsWith('incoming, 80'),
   );
-  assert.equal(await cell.getAttribute('aria-label'), 'incoming, 43 %, 57 B missing');
+  // One number for one thing: the list is newer than the fleet's document, so the matrix says what the list says.
+  assert.equal(await cell.getAttribute('aria-label'), 'incoming, 80 %, 195 KiB missing, 0:09 left');
   assert.match(await page.locator('.transfers').innerText(), /80 %/);
   await page.waitForFunction(
     () => /installed/.test(document.querySelector('[aria-live]')?.textContent ?? ''),

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Browser, chromium } from 'playwright-core';
@@ -31,8 +31,11 @@ export async function refreshPage(): Promise<void> {
     sources.map(async (entry) => (await stat(join(entry.parentPath, entry.name))).mtimeMs),
   );
   if (Math.max(...times) < builtAt) return;
+  const startedAt = new Date();
   const draft = join(ROOT, `.dist-page-${process.pid}`);
   await buildPage(draft);
+  // What was changed while it was built is not in it.
+  await utimes(join(draft, 'index.html'), startedAt, startedAt);
   await mkdir(join(ROOT, 'dist'), { recursive: true });
   await rm(built, { recursive: true, force: true });
   // Another test file may have been faster with the same.

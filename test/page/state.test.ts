@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Transfer } from '../../src/api/schemas.ts';
 import { EventParser } from '../../src/page/api/event-parser.ts';
 import { formatAge, formatLeft } from '../../src/page/format.ts';
 import { placeAfter } from '../../src/page/matrix/grid-keys.ts';
 import { layoutFor } from '../../src/page/matrix/layout.ts';
 import { EventLog } from '../../src/page/state/event-log.ts';
 import { type FleetFilter, select } from '../../src/page/state/fleet-filter.ts';
-import { FleetTable, totalsOf } from '../../src/page/state/fleet-table.ts';
+import { FleetTable, shareOf, totalsOf } from '../../src/page/state/fleet-table.ts';
 import { visibleSpan } from '../../src/page/state/span.ts';
 import { cellsOf, gridFor } from '../../src/page/view/piece-grid.ts';
 import { bigFleet } from './big-fleet.ts';
@@ -45,13 +46,28 @@ test('a stream that never ends its event or its line is left', () => {
 
 test('copies are counted, and states come before bits', () => {
   for (const model of fleet.models.keys()) {
-    const count = fleet.nodes.filter((_, node) => table.isInstalled(node, model)).length;
+    const count = fleet.nodes.filter(
+      ({ status }, node) => status !== 'offline' && table.isInstalled(node, model),
+    ).length;
     assert.equal(table.copies[model], count);
   }
   for (const [node, { cells }] of fleet.nodes.entries()) {
     for (const { model, state } of cells) assert.equal(table.stateOf(node, model), state);
   }
   assert.equal(totalsOf(table).models, 100);
+});
+
+test('progress of the list is progress of the matrix, also of what the matrix has not heard of', () => {
+  const [known, other] = [...fleet.models.keys()].filter((model) => table.stateOf(0, model) === 'absent');
+  const transfer = (model: number, state: 'fetching' | 'queued', bytesDone: number): Transfer => ({
+    ...{ model: fleet.models[model]!.id, state, bytesTotal: 100, bytesDone, refetchedBytes: 0, bytesPerSecond: 1 },
+    ...{ startedAt: '2026-01-31T12:00:00.000Z', seconds: 1, sources: [] },
+  });
+  const next = table.withProgress([transfer(known!, 'fetching', 40), transfer(other!, 'queued', 0)]);
+  assert.equal(shareOf(next.cell(0, known!)), 0.4);
+  assert.deepEqual(next.cell(0, other!), { model: other, state: 'queued' });
+  assert.equal(shareOf(next.withProgress([transfer(known!, 'fetching', 70)]).cell(0, known!)), 0.7);
+  assert.equal(table.withProgress([]), table);
 });
 
 test('a word is looked for in models, and where no model has it in nodes', () => {

@@ -74,7 +74,7 @@ function observe(): void {
     for (const entry of list.getEntries() as LayoutShift[]) {
       if (entry.hadRecentInput) continue;
       const nodes = entry.sources.map(({ node }) =>
-        node instanceof Element ? node.className : String(node?.nodeName),
+        node instanceof Element ? node.className : `text of ${node?.parentElement?.className ?? 'nothing'}`,
       );
       observed.shifts.push({ value: entry.value, nodes });
     }

@@ -40,24 +40,40 @@ export class MatrixRow extends Component<MatrixRowProps> {
     for (let column = from; column < to; column += 1) cells.push(this.#cell(column, false));
     const activeNode = (activeColumn ?? 0) - FIRST_NODE_COLUMN;
     if (activeNode >= 0 && (activeNode < from || activeNode >= to)) cells.push(this.#cell(activeNode, true));
+    // A row may be that of another model before. Its cells are filled anew, but text that became another would count as text
+    // that has moved.
     return (
       <div
         role="row"
         class={row % 2 === 0 ? 'row' : 'row odd'}
         aria-rowindex={row + 2}
         data-row={row}
-        style={{ top: px(row * layout.rowHeight) }}
+        style={{ transform: `translateY(${px(row * layout.rowHeight)})` }}
       >
-        <div role="rowheader" aria-colindex={1} tabIndex={tabIndexOf(0, activeColumn)} class="name" title={id}>
+        <div
+          key={`name ${model}`}
+          role="rowheader"
+          aria-colindex={1}
+          tabIndex={tabIndexOf(0, activeColumn)}
+          class="name"
+          title={id}
+        >
           {slash > 0 ? <span class="folder">{id.slice(0, slash)}</span> : null}
           <span class="file">{id.slice(slash)}</span>
         </div>
         {layout.sizeWidth === 0 ? null : (
-          <div role="gridcell" aria-colindex={2} tabIndex={tabIndexOf(1, activeColumn)} class="number size">
+          <div
+            key={`size ${model}`}
+            role="gridcell"
+            aria-colindex={2}
+            tabIndex={tabIndexOf(1, activeColumn)}
+            class="number size"
+          >
             {sizeBytes === undefined ? '' : formatBytes(sizeBytes)}
           </div>
         )}
         <div
+          key={`copies ${model}`}
           role="gridcell"
           aria-colindex={3}
           tabIndex={tabIndexOf(2, activeColumn)}
@@ -81,6 +97,7 @@ export class MatrixRow extends Component<MatrixRowProps> {
     const cell = table.cell(node, model);
     const place = column + FIRST_NODE_COLUMN;
     const share = state === 'fetching' ? shareOf(cell) : undefined;
+    const tellsShare = share !== undefined && !layout.upright;
     const style = {
       ...(share === undefined ? {} : { '--share': `${Math.round(share * 100)}%` }),
       ...(isApart ? { position: 'absolute', left: px(fixedWidth(layout) + column * layout.cellWidth) } : {}),
@@ -91,12 +108,12 @@ export class MatrixRow extends Component<MatrixRowProps> {
         role="gridcell"
         aria-colindex={place + 1}
         tabIndex={tabIndexOf(place, activeColumn)}
-        class={isGone(table, node) ? `cell ${state} gone` : `cell ${state}`}
+        class={`cell ${state}${isGone(table, node) ? ' gone' : ''}${tellsShare ? ' told' : ''}`}
         aria-label={cellText(state, cell)}
         aria-selected={chosenColumn === place ? true : undefined}
         {...(share === undefined && !isApart ? {} : { style })}
       >
-        {share === undefined || layout.upright ? null : <span class="percent">{Math.floor(share * 100)}%</span>}
+        {tellsShare ? <span class="percent">{Math.floor(share * 100)}%</span> : null}
       </div>
     );
   }

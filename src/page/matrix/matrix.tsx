@@ -26,7 +26,7 @@ interface MatrixProps {
 }
 
 const ROW_STEP = 4;
-const COLUMN_STEP = 4;
+const COLUMN_STEP = 2;
 const NONE = { start: 0, end: 0 };
 
 /** Nodes × models as a grid of which only what is seen exists. */
@@ -66,6 +66,8 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
     column: Math.min(active.column, nodes.length + FIRST_NODE_COLUMN - 1),
   };
   const rows = width === 0 ? [] : withOne(spans.rows, here.row, models.length);
+  // Rows that leave the view at one end come in again at the other: to fill elements anew is cheaper than to make them.
+  const slots = Math.max(1, spans.rows.end - spans.rows.start);
   const totalWidth = fixedWidth(layout) + nodes.length * layout.cellWidth;
 
   useLayoutEffect(() => {
@@ -149,7 +151,7 @@ function Grid(props: MatrixProps & { readonly table: FleetTable }): VNode {
           const chosen = isChosen ? nodes.findIndex((node) => table.nodes[node]?.id === place.node) : undefined;
           return (
             <MatrixRow
-              key={model}
+              key={row === here.row ? 'active' : row % slots}
               {...{ table, layout, row, model, nodes }}
               from={spans.columns.start}
               to={spans.columns.end}

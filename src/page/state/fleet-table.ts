@@ -19,6 +19,7 @@ export class FleetTable {
   readonly copies: Uint16Array;
   readonly #bits: readonly Uint8Array[];
   readonly #cells: readonly ReadonlyMap<number, FleetCell>[];
+  #indices: ReadonlyMap<string, number> | undefined;
 
   private constructor(fields: {
     fleet: Pick<Fleet, 'kind' | 'revision' | 'models' | 'nodes'> & { readonly self?: number | undefined };
@@ -37,7 +38,16 @@ export class FleetTable {
     this.modelTexts =
       before?.modelTexts ?? fleet.models.map(({ id, aliases = [] }) => [id, ...aliases].join('\n').toLowerCase());
     this.nodeTexts = before?.nodeTexts ?? fleet.nodes.map(({ id }) => id.toLowerCase());
-    this.copies = before?.copies ?? countCopies(bits, fleet.models.length);
+    this.#indices = before === undefined ? undefined : before.#indices;
+    // A node that is away has nothing to give, also where it is not known to have lost it.
+    const isHere = fleet.nodes.map(isOnline);
+    const isAsBefore = before?.nodes.every((node, index) => isOnline(node) === isHere[index]) === true;
+    this.copies = isAsBefore
+      ? before.copies
+      : countCopies(
+          bits.filter((_, index) => isHere[index]),
+          fleet.models.length,
+        );
   }
 
   static from(fleet: Fleet): FleetTable {
@@ -50,24 +60,19 @@ export class FleetTable {
     return new FleetTable({ fleet: { kind, revision, self, models, nodes }, bits: this.#bits, before: this });
   }
 
-  /** The same with newer progress of what the node that answers fetches; itself when there is none. */
+  /** The same with the progress of what the node that answers fetches; itself when that tells nothing new. */
   withProgress(transfers: readonly Transfer[]): FleetTable {
     const { kind, revision, self, models, nodes } = this;
     const own = self === undefined ? undefined : this.#cells[self];
-    if (self === undefined || own === undefined) return this;
+    if (self === undefined || own === undefined || transfers.length === 0) return this;
+    this.#indices ??= new Map(models.map(({ id }, index) => [id, index]));
     const cells = new Map(own);
-    for (const { model: id, bytesTotal, bytesDone, etaMs } of transfers) {
-      for (const [model, cell] of own) {
-        if (cell.state !== 'fetching' || models[model]?.id !== id) continue;
-        const bytesMissing = bytesTotal - bytesDone;
-        cells.set(model, {
-          model,
-          state: 'fetching',
-          bytesTotal,
-          bytesMissing,
-          ...(etaMs === undefined ? {} : { etaMs }),
-        });
-      }
+    for (const { model: id, state, bytesTotal, bytesDone, etaMs } of transfers) {
+      const model = this.#indices.get(id);
+      if (model === undefined || this.isInstalled(self, model)) continue;
+      const eta = etaMs === undefined ? {} : { etaMs };
+      const progress = { bytesTotal, bytesMissing: bytesTotal - bytesDone, ...eta };
+      cells.set(model, state === 'queued' ? { model, state } : { model, state: 'fetching', ...progress });
     }
     const fleet = { kind, revision, self, models, nodes };
     return new FleetTable({ fleet, bits: this.#bits, cells: this.#cells.with(self, cells), before: this });
@@ -99,6 +104,10 @@ export class FleetTable {
   }
 }
 
+export function isOnline({ status }: FleetNodeDocument): boolean {
+  return status === 'online' || status === 'draining';
+}
+
 export interface FleetTotals {
   readonly nodesOnline: number;
   readonly nodes: number;
@@ -125,7 +134,7 @@ export function totalsOf(table: FleetTable): FleetTotals {
     }
   }
   return {
-    nodesOnline: table.nodes.filter(({ status }) => status === 'online' || status === 'draining').length,
+    nodesOnline: table.nodes.filter(isOnline).length,
     nodes: table.nodes.length,
     models: table.models.length,
     ...{ copies, incoming, single: table.nodes.length > 1 ? single : 0, damaged },

@@ -50,7 +50,6 @@ export class LiveState {
       await new Promise((resolve) => setTimeout(resolve, PIECES_MS));
       if (document.visibilityState === 'hidden' || this.#store.state.connection.kind !== 'live') continue;
       if (turn % (POLL_MS / PIECES_MS) === 0) await this.#refresh();
-      else this.#showProgress();
       await this.#readPieces().catch(() => undefined);
     }
   }
@@ -75,7 +74,7 @@ export class LiveState {
   async #readNews(): Promise<void> {
     const { table } = this.#store.state;
     const { revision, nodes } = await this.#client.get<FleetNodes>('v1/fleet/nodes');
-    if (table?.revision === revision) this.#store.set({ table: table.withNodes(nodes), readAtMs: performance.now() });
+    if (table?.revision === revision) this.#setTable(table.withNodes(nodes));
     else await this.#readFleet();
     await this.#readDaemon(false);
   }
@@ -83,7 +82,13 @@ export class LiveState {
   async #readFleet(): Promise<void> {
     const { body, etag } = await this.#client.getChanged<Fleet>('v1/fleet', this.#etag);
     this.#etag = etag;
-    if (body !== undefined) this.#store.set({ table: FleetTable.from(body), readAtMs: performance.now() });
+    if (body !== undefined) this.#setTable(FleetTable.from(body));
+  }
+
+  /** What this node fetches has come further since: the list of transfers knows, and the matrix says the same. */
+  #setTable(table: FleetTable): void {
+    const { transfers } = this.#store.state;
+    this.#store.set({ table: table.withProgress(transfers.filter(isActive)), readAtMs: performance.now() });
   }
 
   async #readDaemon(isFirst: boolean): Promise<void> {
@@ -95,20 +100,20 @@ export class LiveState {
       get<{ origins: Origin[] }>('v1/origins'),
     ]);
     this.#store.set({ node, peers, origins, rates: this.#rates.read(peers, performance.now()) });
-    if (isFirst) this.#store.set(await get<{ transfers: Transfer[] }>('v1/transfers'));
+    if (!isFirst) return;
+    const { transfers } = await get<{ transfers: Transfer[] }>('v1/transfers');
+    const { table } = this.#store.state;
+    this.#store.set({ transfers, table: table.withProgress(transfers.filter(isActive)) });
   }
 
-  /** In the matrix as in the list, without asking. */
-  #showProgress(): void {
-    const { table, transfers } = this.#store.state;
-    const active = transfers.filter(isActive);
-    if (table !== undefined && active.length > 0) this.#store.set({ table: table.withProgress(active) });
-  }
-
+  /** The list, the matrix and the details show one number, whichever has come last. */
   #takeTransfer(transfer: Transfer): void {
-    const { transfers } = this.#store.state;
+    const { transfers, table } = this.#store.state;
     const at = transfers.findIndex(({ model }) => model === transfer.model);
-    this.#store.set({ transfers: at < 0 ? [transfer, ...transfers] : transfers.with(at, transfer) });
+    this.#store.set({
+      transfers: at < 0 ? [transfer, ...transfers] : transfers.with(at, transfer),
+      table: isActive(transfer) ? table?.withProgress([transfer]) : table,
+    });
     if (!isActive(transfer)) this.#plan();
   }
 

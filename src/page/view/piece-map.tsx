@@ -24,10 +24,8 @@ export function PieceMapView({ map }: { readonly map: PieceMap }): VNode {
     <figure class="pieces">
       <canvas ref={ref} role="img" aria-label={label} style={{ height: `${HEIGHT_PX}px` }} />
       <figcaption>
-        <span class="number">
-          {piecesHere.toLocaleString('en')}/{pieceCount.toLocaleString('en')}
-        </span>{' '}
-        pieces of {formatBytes(pieceSizeBytes)}
+        {/* How many of them are here the bar above tells, from a moment later: two numbers would contradict each other. */}
+        <span class="number">{plural(pieceCount, 'piece')}</span> of {formatBytes(pieceSizeBytes)}
         {nowhere > 0 ? <span class="bad">, {nowhere} with nobody</span> : null}
       </figcaption>
     </figure>
