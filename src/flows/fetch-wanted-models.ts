@@ -150,6 +150,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
         continue;
       }
       if (progress.attempt !== undefined) {
+        progress.attempt.fetch.prioritize(want.priority);
         this.#leaveIfStalled(want, progress.attempt);
         continue;
       }

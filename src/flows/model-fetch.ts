@@ -33,7 +33,6 @@ const MEASURE_MS = 250;
 /** Fetches all files of one model and installs them together. */
 export class ModelFetch {
   readonly offer: Offer;
-  readonly #options: ModelFetchOptions;
   readonly #parts: ModelFetchParts;
   readonly #startedAt: number;
   readonly #startMs: number;
@@ -41,6 +40,7 @@ export class ModelFetch {
   readonly #copies: UnhashedCopy[] = [];
   readonly #copyRate = new RateMeter(3000);
   readonly #arrival = new Arrival();
+  #priority: ModelFetchOptions['priority'];
   #presentBytes = 0;
   #endMs: number | undefined;
   #ended: { readonly state: 'done' } | { readonly state: 'failed'; readonly error: unknown } | undefined;
@@ -48,10 +48,17 @@ export class ModelFetch {
 
   constructor(options: ModelFetchOptions, parts: ModelFetchParts) {
     this.offer = options.offer;
-    this.#options = options;
+    this.#priority = options.priority;
     this.#parts = parts;
     this.#startedAt = parts.clock.now();
     this.#startMs = parts.clock.monotonic();
+  }
+
+  /** Counts for what still waits for its turn. */
+  prioritize(priority: ModelFetchOptions['priority']): void {
+    if (priority === this.#priority) return;
+    this.#priority = priority;
+    for (const { blob } of this.#blobs) this.#parts.queue.setPriority(blob.sha256, priority);
   }
 
   /** @throws ShoalError `disk-full`, `conflict`, `not-found`, `verification-failed`, and what origins throw */
@@ -220,7 +227,7 @@ export class ModelFetch {
       this.#presentBytes += sizeBytes;
       return staged;
     }
-    const blob = new BlobFetch({ path, sha256, sizeBytes, manifest }, this.#options, this.#parts);
+    const blob = new BlobFetch({ path, sha256, sizeBytes, manifest }, { priority: this.#priority }, this.#parts);
     this.#blobs.push(blob);
     const fetching = blob.run(run.reservation, signal).then((partial) => partial.path);
     run.bySha.set(sha256, fetching);

@@ -105,13 +105,16 @@ export class Preloads {
       await store.wants.pin(here.id, clock.now());
       return here;
     }
-    // What is registered is fetched by its digest already.
-    if (registrations.get(name) !== undefined) return undefined;
+    // What is registered is fetched by its digest already, from wherever it is.
+    if (registrations.get(name) !== undefined) {
+      await registrations.hurry(name);
+      return undefined;
+    }
     const { id, aliases, digest } = await want(name);
     await store.wants.pin(id, clock.now());
     // A name that only other nodes have given it: here it is to be called so as well.
     if (name !== id && aliases.includes(name) && digest !== undefined) {
-      await registrations.put({ id: name, digest, since: clock.now() });
+      await registrations.put({ id: name, digest, since: clock.now(), isUrgent: true });
     }
     return undefined;
   }

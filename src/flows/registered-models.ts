@@ -52,6 +52,8 @@ const LOOK_MS = 2_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 const MAX_DOWNLOADS = 2;
+/** What a pool waits for does not wait for others. */
+const MAX_URGENT_DOWNLOADS = 4;
 
 /**
  * Sees to it that what is registered is here and is called so: bytes that are here are read again before they get the
@@ -130,7 +132,7 @@ export class RegisteredModels {
       if (work === undefined) this.#progress.delete(id);
     }
     const withheld = registrations.withheld(clock.now());
-    for (const registration of registrations.list()) {
+    for (const registration of registrations.list().sort(byUrgency)) {
       const progress = this.#progressOf(registration);
       if (progress.digest !== registration.digest || progress.work !== undefined) continue;
       if (clock.monotonic() < progress.notBeforeMs) continue;
@@ -171,10 +173,7 @@ export class RegisteredModels {
     progress.isNamed = true;
     const offer = locator.offers.withDigest(digest);
     if (offer !== undefined) {
-      const want = store.wants.get(offer.id);
-      if (want?.digest === undefined || want.digest !== digest) {
-        await store.wants.put({ name: offer.id, since: want?.since ?? registration.since, priority: 'normal', digest });
-      }
+      await this.#wantOffered(offer.id, registration);
       progress.problem = undefined;
       return;
     }
@@ -184,7 +183,7 @@ export class RegisteredModels {
         remedy: 'It is fetched as soon as one does; or register it again with a source_url.',
       });
     }
-    if (this.active().length >= MAX_DOWNLOADS) return;
+    if (this.active().length >= (registration.isUrgent === true ? MAX_URGENT_DOWNLOADS : MAX_DOWNLOADS)) return;
     const { modelsDir, origins, bytesPerSecond } = this.#options;
     const place = placeOf(sourceUrl, origins);
     const download = new UrlDownload(
@@ -197,6 +196,17 @@ export class RegisteredModels {
         this.#parts.log.info({ model: id, bytes: download.view().bytesTotal }, 'model fetched from its source_url');
       }),
     }));
+  }
+
+  /** A want that is there already is only ever made more of. */
+  async #wantOffered(id: string, { digest, since, isUrgent }: Registration): Promise<void> {
+    const { store, clock } = this.#parts;
+    const want = store.wants.get(id);
+    const priority = isUrgent === true ? 'high' : (want?.priority ?? 'normal');
+    if (want?.digest !== digest || want.priority !== priority) {
+      await store.wants.put({ name: id, since: want?.since ?? since, priority, digest });
+    }
+    if (isUrgent === true && !store.wants.isPinned(id)) await store.wants.pin(id, clock.now());
   }
 
   #start(
@@ -266,4 +276,8 @@ export class RegisteredModels {
       if (!needed.has(name)) await rm(join(folder, name), { force: true, recursive: true });
     }
   }
+}
+
+function byUrgency(a: Registration, b: Registration): number {
+  return Number(b.isUrgent ?? false) - Number(a.isUrgent ?? false);
 }

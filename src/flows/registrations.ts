@@ -11,6 +11,8 @@ export interface Registration {
   readonly sourceUrl?: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  /** A pool waits for it: it is fetched ahead of others and kept. */
+  readonly isUrgent?: true;
 }
 
 const REGISTRATIONS_MAX = 10_000;
@@ -59,9 +61,13 @@ export class Registrations extends EventEmitter<{ change: [] }> {
         remedy: 'Delete those that are not needed.',
       });
     }
-    await this.#table.put(id, registration);
-    this.#registrations.set(id, registration);
-    this.emit('change');
+    await this.#keep(registration);
+  }
+
+  /** It is needed now; stays so until it is registered anew. */
+  async hurry(id: string): Promise<void> {
+    const known = this.#registrations.get(id);
+    if (known !== undefined && known.isUrgent !== true) await this.#keep({ ...known, isUrgent: true });
   }
 
   /** With its retirement, if it is retired. */
@@ -115,6 +121,12 @@ export class Registrations extends EventEmitter<{ change: [] }> {
   nextRetirementMs(nowMs: number): number {
     this.withheld(nowMs);
     return this.#withheld?.untilMs ?? Infinity;
+  }
+
+  async #keep(registration: Registration): Promise<void> {
+    await this.#table.put(registration.id, registration);
+    this.#registrations.set(registration.id, registration);
+    this.emit('change');
   }
 
   #changed(): void {
