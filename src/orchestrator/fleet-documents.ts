@@ -12,7 +12,9 @@ const Cell = Type.Object({
   model: Count('Index into `models` of the same revision'),
   state: choice('fetching', 'queued', 'missing', 'corrupt', 'differs'),
   bytesTotal: Type.Optional(Count()),
-  bytesMissing: Type.Optional(Count()),
+  bytesMissing: Type.Optional(
+    Count('At an orchestrator: by the last heartbeat, less what the measured rate has brought since'),
+  ),
   etaMs: Type.Optional(Count()),
 });
 

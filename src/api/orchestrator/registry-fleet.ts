@@ -8,7 +8,9 @@ import type {
   FleetViewer,
 } from '../../flows/fleet-view.ts';
 import type { FleetNode } from '../../orchestrator/fleet-node.ts';
+import { PERIOD_MS } from '../../orchestrator/limits.ts';
 import type { ModelList } from '../../orchestrator/model-list.ts';
+import type { IncomingModel } from '../../orchestrator/node-contents.ts';
 import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import type { Clock } from '../../util/clock.ts';
 import { groupNames } from './named-models.ts';
@@ -120,20 +122,33 @@ export class RegistryFleet implements FleetViewer {
         ? {}
         : { seenMsAgo: Math.max(0, Math.round(this.#clock.monotonic() - node.heardMs)) }),
       ...(node.pools.size === 0 ? {} : { slotsFree, slotsTotal }),
-      cells: node.online ? cellsOf(node, models) : [],
+      cells: node.online ? cellsOf(node, models, this.#clock.monotonic() - node.heardMs) : [],
     };
   }
 }
 
-function cellsOf(node: FleetNode, { indices }: KnownModels): FleetCellView[] {
+function cellsOf(node: FleetNode, { indices }: KnownModels, ageMs: number): FleetCellView[] {
   const cells: FleetCellView[] = [];
-  for (const { id, bytes_total: bytesTotal, bytes_missing: bytesMissing, eta_ms: etaMs } of node.incoming.values()) {
-    const model = indices.get(id);
-    if (model === undefined) continue;
-    const eta = typeof etaMs === 'number' ? { etaMs: Math.round(etaMs) } : {};
-    cells.push({ model, state: 'fetching', bytesTotal, bytesMissing, ...eta });
+  for (const incoming of node.incoming.values()) {
+    const model = indices.get(incoming.id);
+    if (model !== undefined) cells.push({ model, state: 'fetching', ...progressOf(incoming, ageMs) });
   }
   return cells;
+}
+
+/** As of the last heartbeat, and on from there at the rate that was measured: but no further than the next would tell. */
+function progressOf(
+  { bytes_total: bytesTotal, bytes_missing: missing, eta_ms: etaMs, bytesPerSecond }: IncomingModel,
+  ageMs: number,
+): Pick<FleetCellView, 'bytesTotal' | 'bytesMissing' | 'etaMs'> {
+  const hasEta = typeof etaMs === 'number';
+  const sinceMs = Math.min(Math.max(0, ageMs), PERIOD_MS);
+  const rate = hasEta && etaMs > 0 ? (missing * 1000) / etaMs : (bytesPerSecond ?? 0);
+  return {
+    bytesTotal,
+    bytesMissing: Math.round(Math.max(0, missing - (rate * sinceMs) / 1000)),
+    ...(hasEta ? { etaMs: Math.round(Math.max(0, etaMs - sinceMs)) } : {}),
+  };
 }
 
 function columnOf(list: ModelList, { indices, views, columns }: KnownModels): string {

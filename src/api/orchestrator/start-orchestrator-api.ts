@@ -52,7 +52,8 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
   assertGuarded(options, { hasToken: tokens !== undefined });
   const log = parts.log.child({ part: 'api' });
   const closing = new AbortController();
-  const events = new EventStreams(usualEventStreams, { service: fleetEvents(orchestrator, metrics), log });
+  const fleet = new RegistryFleet({ orchestrator, clock });
+  const events = new EventStreams(usualEventStreams, { service: fleetEvents(orchestrator, { fleet, metrics }), log });
   const app = createApp({
     maxConnections: MAX_CONNECTIONS,
     rewriteUrl: encodeModelId,
@@ -73,10 +74,11 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
   for (const add of [healthRoutes, nodeRoutes, catalogRoutes, placementRoutes]) add(app, routes);
   eventRoute(app, {
     events,
-    summary: 'Server-sent events `node`: whose state, pools or models have changed; no replay',
+    summary:
+      'Server-sent events `node` (whose state, pools or models have changed) and `fleet` (read it again); no replay',
     tags: ['watch'],
   });
-  fleetRoutes(app, { fleet: new RegistryFleet({ orchestrator, clock }) });
+  fleetRoutes(app, { fleet });
   await pageRoutes(app);
   return serveApp(app, options, { events, closing });
 }

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fleetEvents } from '../../src/api/orchestrator/fleet-events.ts';
+import { RegistryFleet } from '../../src/api/orchestrator/registry-fleet.ts';
+import { Metrics } from '../../src/util/metrics.ts';
+import { TestFleet } from './fleet-fixture.ts';
+
+const incoming = (bytesMissing: number, etaMs: number | null) => [
+  { id: 'flux.gguf', bytes_total: 1_000, bytes_missing: bytesMissing, eta_ms: etaMs },
+];
+
+test('what is on its way goes on between heartbeats, at the rate that was told and no further than the next one', async () => {
+  const fleet = await TestFleet.open();
+  const viewer = new RegistryFleet(fleet);
+  await fleet.join('gpu-1');
+  fleet.beat('gpu-1', [{}], { models_incoming: incoming(800, 20_000) });
+  const cell = async () => (await viewer.nodes()).nodes[0]?.cells[0];
+  assert.deepEqual(await cell(), { model: 0, state: 'fetching', bytesTotal: 1_000, bytesMissing: 800, etaMs: 20_000 });
+  await fleet.clock.advance(5_000);
+  assert.deepEqual(await cell(), { model: 0, state: 'fetching', bytesTotal: 1_000, bytesMissing: 600, etaMs: 15_000 });
+  await fleet.clock.advance(15_000);
+  assert.equal((await cell())?.bytesMissing, 400, 'a node that says nothing is not taken to go on for ever');
+  fleet.beat('gpu-1', [{}], { models_incoming: incoming(700, null) });
+  assert.equal((await cell())?.bytesMissing, 700, 'what it says itself holds');
+});
+
+test('who watches hears once a second that something has come further, and nothing while nothing does', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const fleet = await TestFleet.open();
+  const viewer = new RegistryFleet(fleet);
+  const told: string[] = [];
+  await fleet.join('gpu-1', [{ models_available: [] }]);
+  const unsubscribe = fleetEvents(fleet.orchestrator, { fleet: viewer, metrics: new Metrics() }).subscribe(
+    ({ event }) => told.push(event),
+  );
+  t.mock.timers.tick(3_000);
+  assert.deepEqual(told, []);
+  for (let beat = 0; beat < 50; beat += 1) {
+    fleet.beat('gpu-1', [{ models_available: [] }], { models_incoming: incoming(800 - beat, 20_000) });
+  }
+  told.length = 0; // the first of them is a change of the node itself
+  t.mock.timers.tick(3_000);
+  assert.deepEqual(told, ['fleet', 'fleet', 'fleet']);
+  unsubscribe();
+  t.mock.timers.tick(3_000);
+  assert.equal(told.length, 3);
+});
