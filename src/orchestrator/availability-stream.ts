@@ -1,9 +1,8 @@
 import type { Replication } from './availability.ts';
 import type { FleetNode } from './fleet-node.ts';
+import { gather } from './gather.ts';
+import { ModelList } from './model-list.ts';
 import type { NodeRegistry } from './node-registry.ts';
-
-/** Written at a time: large enough to be cheap, small enough that other requests get their turn. */
-const CHUNK_LENGTH = 64 * 1024;
 
 export interface AvailabilityPage {
   /** The first node's id is greater than this one. */
@@ -33,25 +32,25 @@ export class AvailabilityStream {
     return this.#summaryNow().replication;
   }
 
-  *chunks(page: AvailabilityPage = {}): Generator<string> {
+  /** `lend` gives the memory for each chunk. */
+  chunks(page: AvailabilityPage, lend: () => Buffer): Generator<Buffer> {
+    return gather(this.#parts(page), lend);
+  }
+
+  *#parts(page: AvailabilityPage): Generator<string | Buffer> {
     // Taken before the first piece, so that the totals are those of the version that the caller was told.
     const { json: summary } = this.#summaryNow();
     const { ids, next } = this.#page(page);
-    let chunk = '{"nodes":{';
-    let isFirst = true;
+    let separator = '{"nodes":{';
     for (const id of ids) {
       const node = this.#registry.find(id);
       if (node === undefined) continue; // deleted while this was read
-      chunk += `${isFirst ? '' : ','}${JSON.stringify(id)}:`;
-      isFirst = false;
-      for (const part of nodeParts(node)) {
-        chunk += part;
-        if (chunk.length < CHUNK_LENGTH) continue;
-        yield chunk;
-        chunk = '';
-      }
+      yield `${separator}${JSON.stringify(id)}:`;
+      yield* nodeParts(node);
+      separator = ',';
     }
-    yield `${chunk}},${summary}${next === undefined ? '' : `,"next_cursor":${JSON.stringify(next)}`}}`;
+    const cursor = next === undefined ? '' : `,"next_cursor":${JSON.stringify(next)}`;
+    yield `${separator === ',' ? '' : separator}},${summary}${cursor}}`;
   }
 
   #summaryNow(): { readonly replication: Replication; readonly json: string } {
@@ -77,18 +76,15 @@ export class AvailabilityStream {
   }
 }
 
-function* nodeParts(node: FleetNode): Generator<string> {
-  const { online } = node;
-  const models = online ? node.models.json() : '[]';
-  yield `{"node_id":${JSON.stringify(node.id)},"address":${JSON.stringify(node.address)},"online":${online},"models":`;
-  yield models;
-  yield ',"pools":[';
-  let separator = '';
+function* nodeParts(node: FleetNode): Generator<string | Buffer> {
+  const { online, id, address } = node;
+  yield `{"node_id":${JSON.stringify(id)},"address":${JSON.stringify(address)},"online":${online},"models":`;
+  yield (online ? node.models : ModelList.empty).json();
+  let separator = ',"pools":[';
   for (const pool of node.pools.values()) {
     yield `${separator}{"pool_id":${JSON.stringify(pool.poolId)},"ready":${online && pool.ready},"models":`;
-    yield online ? pool.models.json() : '[]';
-    yield '}';
-    separator = ',';
+    yield (online ? pool.models : ModelList.empty).json();
+    separator = '},';
   }
-  yield ']}';
+  yield node.pools.size === 0 ? ',"pools":[]}' : '}]}';
 }

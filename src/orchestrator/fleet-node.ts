@@ -11,6 +11,7 @@ import {
   smoothed,
 } from './node-contents.ts';
 import { SlotCount } from './slot-count.ts';
+import { type LowestFacts, lowestOf } from './strategy.ts';
 
 export type NodeStatus = 'Registering' | 'Online' | 'Draining' | 'Offline' | 'Failed';
 
@@ -33,7 +34,7 @@ export type Presence = 'registering' | 'online' | 'offline' | 'failed';
 export class FleetPool {
   readonly node: FleetNode;
   readonly poolId: string;
-  readonly slots = new SlotCount();
+  readonly slots: SlotCount;
   ready = false;
   draining = false;
   slotsFree = 0;
@@ -50,6 +51,13 @@ export class FleetPool {
   constructor(node: FleetNode, poolId: string) {
     this.node = node;
     this.poolId = poolId;
+    this.slots = new SlotCount(() => node.poolsHaveChanged());
+  }
+
+  /** `order` grows with each task that is placed anywhere. */
+  placed(order: number): void {
+    this.lastPlaced = order;
+    this.node.poolsHaveChanged();
   }
 
   /** Everything but its models. */
@@ -96,6 +104,7 @@ export class FleetNode {
   #contentsBytes = 0;
   #recordBytes: number;
   #record: NodeRecord;
+  #lowest: LowestFacts | undefined;
 
   constructor(id: string, record: NodeRecord, heardMs: number) {
     this.id = id;
@@ -111,6 +120,17 @@ export class FleetNode {
   set record(record: NodeRecord) {
     this.#record = record;
     this.#recordBytes = recordBytes(record);
+    this.poolsHaveChanged();
+  }
+
+  /** What placement needs to pass over a node without a look at its pools. */
+  get lowest(): LowestFacts {
+    this.#lowest ??= lowestOf(this.pools.values());
+    return this.#lowest;
+  }
+
+  poolsHaveChanged(): void {
+    this.#lowest = undefined;
   }
 
   get models(): ModelList {
@@ -178,6 +198,7 @@ export class FleetNode {
       pools.set(said.pool_id, pool);
     }
     this.pools = pools;
+    this.poolsHaveChanged();
     this.#contents = contents;
     this.#contentsBytes = contentsBytes(contents);
     if (contents.movedBytes > 0) {

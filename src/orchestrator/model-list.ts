@@ -6,7 +6,7 @@ export class ModelList {
   static readonly empty = new ModelList([]);
   readonly names: readonly string[];
   #set: ReadonlySet<string> | undefined;
-  #json: string | undefined;
+  #json: Buffer | undefined;
 
   private constructor(names: readonly string[]) {
     this.names = names;
@@ -25,9 +25,9 @@ export class ModelList {
     return this.#set.has(name);
   }
 
-  /** As JSON, encoded once. */
-  json(): string {
-    this.#json ??= JSON.stringify(this.names);
+  /** As JSON in UTF-8, encoded once. */
+  json(): Buffer {
+    this.#json ??= Buffer.from(JSON.stringify(this.names));
     return this.#json;
   }
 

@@ -132,7 +132,7 @@ export class Orchestrator {
     const strategy = strategies[wish.strategy];
     const random = wish.seed === undefined ? this.#random : seededRandom(wish.seed);
     const chance = { random, usualTaskMs: this.leases.usualTaskMs };
-    const chosen = choose(this.#poolsWith(demand), demand, { strategy, count: wish.count, chance });
+    const chosen = choose(this.#nodesWith(demand), demand, { strategy, count: wish.count, chance });
     const [best] = chosen;
     if (best === undefined) return undefined;
     const candidates = chosen.map((pool) => ({ pool, reason: strategy.reason(pool, chance) }));
@@ -152,7 +152,7 @@ export class Orchestrator {
   }
 
   /** Only nodes that have the rarest of the models can have all of them. */
-  #poolsWith({ models }: Demand): Iterable<FleetPool> {
+  #nodesWith({ models }: Demand): Iterable<FleetNode> {
     let fewest: ReadonlySet<FleetNode> | undefined;
     this.registry.sweep();
     for (const model of models) {
@@ -160,7 +160,7 @@ export class Orchestrator {
       if (nodes === undefined) return [];
       if (fewest === undefined || nodes.size < fewest.size) fewest = nodes;
     }
-    return poolsOf(fewest ?? this.registry.nodes());
+    return fewest ?? this.registry.nodes();
   }
 
   #prospects(refused: readonly RefusedPool[], demand: Demand): Prospect[] {
@@ -186,10 +186,6 @@ export class Orchestrator {
   /** For strategies that go round. */
   #mark(pool: FleetPool): void {
     this.#placed += 1;
-    pool.lastPlaced = this.#placed;
+    pool.placed(this.#placed);
   }
-}
-
-function* poolsOf(nodes: Iterable<FleetNode>): Iterable<FleetPool> {
-  for (const node of nodes) yield* node.pools.values();
 }

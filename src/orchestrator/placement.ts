@@ -3,7 +3,7 @@ import { leastLoaded } from './strategies/least-loaded.ts';
 import { priority } from './strategies/priority.ts';
 import { random } from './strategies/random.ts';
 import { roundRobin } from './strategies/round-robin.ts';
-import type { Chance, PoolFacts, Strategy } from './strategy.ts';
+import type { Chance, LowestFacts, PoolFacts, Strategy } from './strategy.ts';
 
 export const strategies = {
   'round-robin': roundRobin,
@@ -77,32 +77,47 @@ function digestRefusal({ node }: PoolFacts, { models, digest, registered }: Dema
   return undefined;
 }
 
+export interface NodeFacts<P> {
+  readonly pools: ReadonlyMap<string, P>;
+  readonly lowest: LowestFacts;
+}
+
 /** The best `count` pools that can take the task, best first. */
 export function choose<P extends PoolFacts>(
-  pools: Iterable<P>,
+  nodes: Iterable<NodeFacts<P>>,
   demand: Demand,
-  how: { readonly strategy: Strategy; readonly count: number; readonly chance: Chance },
+  { strategy, count, chance }: { readonly strategy: Strategy; readonly count: number; readonly chance: Chance },
 ): P[] {
-  const best: { readonly pool: P; readonly score: number }[] = [];
-  for (const pool of pools) {
-    if (refusalOf(pool, demand) !== undefined) continue;
-    const entry = { pool, score: how.strategy.score(pool, how.chance) };
-    const last = best.at(-1);
-    if (best.length === how.count && last !== undefined && !isBefore(entry, last)) continue;
-    // Few are asked for: putting each in its place is cheaper than sorting thousands.
-    let at = best.length;
-    for (let other = best[at - 1]; other !== undefined && isBefore(entry, other); other = best[at - 1]) at -= 1;
-    best.splice(at, 0, entry);
-    if (best.length > how.count) best.pop();
+  const best: Scored<P>[] = [];
+  for (const node of nodes) {
+    // A popular model is on thousands of pools: most nodes have none that is better than what has been found.
+    const limit = best[count - 1];
+    if (limit !== undefined && strategy.lowestScore !== undefined) {
+      if (!isBefore(node.lowest, strategy.lowestScore(node.lowest, chance), limit)) continue;
+    }
+    for (const pool of node.pools.values()) {
+      const score = strategy.score(pool, chance);
+      const last = best[count - 1];
+      if (last !== undefined && !isBefore(pool, score, last)) continue;
+      if (refusalOf(pool, demand) !== undefined) continue;
+      let at = best.length;
+      for (let other = best[at - 1]; other !== undefined && isBefore(pool, score, other); other = best[at - 1]) at -= 1;
+      best.splice(at, 0, { pool, score });
+      if (best.length > count) best.pop();
+    }
   }
   return best.map(({ pool }) => pool);
 }
 
-interface Scored {
-  readonly pool: PoolFacts;
+interface Scored<P> {
+  readonly pool: P;
   readonly score: number;
 }
 
-function isBefore(a: Scored, b: Scored): boolean {
-  return a.score < b.score || (a.score === b.score && a.pool.lastPlaced < b.pool.lastPlaced);
+function isBefore(
+  { lastPlaced }: { readonly lastPlaced: number },
+  score: number,
+  other: Scored<{ readonly lastPlaced: number }>,
+): boolean {
+  return score < other.score || (score === other.score && lastPlaced < other.pool.lastPlaced);
 }

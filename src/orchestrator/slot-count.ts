@@ -21,6 +21,13 @@ export class SlotCount {
   #endedLately: Ended = { count: 0, counting: 0 };
   #endedBefore: Ended = { count: 0, counting: 0 };
 
+  readonly #onFewer: () => void;
+
+  /** `onFewer` is called when fewer may be promised. */
+  constructor(onFewer: () => void = () => undefined) {
+    this.#onFewer = onFewer;
+  }
+
   /** Slots to take off from what the pool reports as free. */
   get promised(): number {
     return this.#shown.size - this.#shownCount + this.#endedLately.counting + this.#endedBefore.counting;
@@ -48,6 +55,7 @@ export class SlotCount {
     const wasShown = this.#shown.get(lease);
     if (wasShown === undefined) return;
     this.#shown.delete(lease);
+    this.#onFewer();
     if (wasShown) {
       this.#shownCount -= 1;
       return;
@@ -73,6 +81,7 @@ export class SlotCount {
     else for (const lease of named) if (this.#shown.get(lease) === false) this.#show(lease);
     this.#endedBefore = this.#endedLately;
     this.#endedLately = { count: 0, counting: 0 };
+    this.#onFewer();
   }
 
   /** The node has started anew: the next heartbeat says nothing about what has changed. */

@@ -33,12 +33,37 @@ export interface Chance {
   readonly usualTaskMs: number;
 }
 
+/**
+ * The lowest of each figure over those pools of a node that take tasks; Infinity where there are none. It may be lower than
+ * what holds now (figures grow when a slot is taken), and never higher.
+ */
+export interface LowestFacts {
+  readonly load: number;
+  readonly priority: number;
+  readonly lastPlaced: number;
+  readonly taskMs: number;
+}
+
 /** Orders pools that could all take the task. Equal scores go to the pool that was used longest ago. */
 export interface Strategy {
   /** The lowest is the best. */
   score(pool: PoolFacts, chance: Chance): number;
+  /** No pool of the node scores lower than this; without it each pool is looked at. */
+  lowestScore?(lowest: LowestFacts, chance: Chance): number;
   /** Why this pool stands where it stands, for people. */
   reason(pool: PoolFacts, chance: Chance): string;
+}
+
+export function lowestOf(pools: Iterable<PoolFacts>): LowestFacts {
+  const lowest = { load: Infinity, priority: Infinity, lastPlaced: Infinity, taskMs: Infinity };
+  for (const pool of pools) {
+    if (!pool.ready || pool.draining || pool.freeSlots === 0) continue;
+    lowest.load = Math.min(lowest.load, loadOf(pool));
+    lowest.priority = Math.min(lowest.priority, pool.priority);
+    lowest.lastPlaced = Math.min(lowest.lastPlaced, pool.lastPlaced);
+    lowest.taskMs = Math.min(lowest.taskMs, pool.taskMs ?? Infinity);
+  }
+  return lowest;
 }
 
 /** The share of its slots that are taken, by its own work or by leases. */

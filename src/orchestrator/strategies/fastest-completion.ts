@@ -6,6 +6,7 @@ import { type Chance, loadOf, type PoolFacts, type Strategy, sayLoad } from '../
  */
 export const fastestCompletion: Strategy = {
   score: expectedMs,
+  lowestScore: ({ taskMs, load }, { usualTaskMs }) => Math.min(taskMs, usualTaskMs) * (1 + load),
   reason: (pool, chance) => {
     const basis = pool.taskMs === undefined ? 'as long as elsewhere' : `measured there`;
     return `done in about ${Math.round(expectedMs(pool, chance))} ms (${basis}), ${sayLoad(pool)}`;

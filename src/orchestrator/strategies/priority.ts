@@ -4,5 +4,6 @@ import { loadOf, type Strategy, sayLoad } from '../strategy.ts';
 export const priority: Strategy = {
   // A load is at most 1, so that it never outweighs a rank.
   score: (pool) => pool.priority * 2 + loadOf(pool),
+  lowestScore: (lowest) => lowest.priority * 2 + lowest.load,
   reason: (pool) => `priority ${pool.priority}, ${sayLoad(pool)}`,
 };

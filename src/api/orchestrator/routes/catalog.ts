@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { OutgoingHttpHeaders } from 'node:http';
 import Type from 'typebox';
 import { formatDigest, parseDigest } from '../../../content/digest.ts';
 import {
@@ -15,6 +15,7 @@ import type { FleetNode } from '../../../orchestrator/fleet-node.ts';
 import type { CatalogModel } from '../../../orchestrator/model-catalog.ts';
 import { ShoalError } from '../../../util/errors.ts';
 import { type App, problemResponse } from '../../app.ts';
+import { ChunkSender } from '../chunk-sender.ts';
 import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
 import { presentModel } from '../present.ts';
 
@@ -22,6 +23,8 @@ const ModelId = Type.Object({ id: Type.String() });
 /** Later than this is a time since the epoch, not a time from now. */
 const EPOCH_TIMES_FROM = 1e12;
 const PAGE_MAX = 1_000;
+/** Each holds half a MiB for as long as it reads. */
+const AVAILABILITY_READERS_MAX = 64;
 const errorShape = { config: { errorShape: 'catalog' } } as const;
 
 /** What the operator says of models, beside what heartbeats say of where they are. */
@@ -159,10 +162,10 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
 function availabilityRoute(app: App, { availability, version, clock }: OrchestratorRouteParts): void {
   // Versions count from the start of this process: the tag tells two processes apart.
   const epoch = `${version}-${clock.now().toString(36)}`;
+  const sender = new ChunkSender({ maxReaders: AVAILABILITY_READERS_MAX });
   app.get(
     '/v2/catalog/availability',
     {
-      config: { unhurried: true },
       schema: {
         summary: 'Which models are where: `{nodes, total_models, replicated_models, single_node_models}`',
         description: 'Whole and streamed, or in pages of `limit` nodes with `next_cursor`. With an ETag.',
@@ -178,12 +181,17 @@ function availabilityRoute(app: App, { availability, version, clock }: Orchestra
         },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const etag = `"${epoch}-${availability.version}"`;
       void reply.headers({ etag, 'cache-control': 'no-cache' });
       if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      const chunks = availability.chunks(request.query);
-      return reply.type('application/json; charset=utf-8').send(Readable.from(chunks));
+      void reply.type('application/json; charset=utf-8');
+      if (request.method === 'HEAD') return reply.send();
+      sender.admit();
+      reply.hijack();
+      reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+      await sender.send(reply.raw, (lend) => availability.chunks(request.query, lend));
+      return reply;
     },
   );
 }

@@ -45,7 +45,7 @@ export function placementRoutes(app: App, { orchestrator, metrics, clock, signal
     async (request, reply) => {
       const wish = wishOf(request.body);
       const startMs = clock.monotonic();
-      const placement = await orchestrator.place(wish, untilGone(reply, signal));
+      const placement = await orchestrator.place(wish, wish.maxWaitMs === 0 ? signal : untilGone(reply, signal));
       placements.inc({ result: placement === undefined ? 'refused' : 'placed' });
       if (placement === undefined) throw noCandidate(wish, orchestrator.whyNot(wish));
       return presentPlacement(placement, { strategy: wish.strategy, waitedMs: clock.monotonic() - startMs });
