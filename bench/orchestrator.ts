@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent } from 'undici';
-import { OrchestratorClient } from '../src/orchestrator/client.ts';
-import { seededRandom } from '../src/util/random.ts';
-import { endProcess, spawnOwned } from '../test/support/child-process.ts';
+import { endProcess, type OwnedProcess, spawnOwned } from '../test/support/child-process.ts';
 import { OrchestratorProcess } from '../test/support/orchestrator-process.ts';
-import { type Benchmark, formatTable, median, numberOption, percentile } from './benchmark.ts';
-import { type FleetSize, modelName } from './orchestrator/synthetic-fleet.ts';
+import { type Benchmark, formatTable, median, numberOption } from './benchmark.ts';
+import type { PlacementLoad, PlacementResult } from './orchestrator/placement-process.ts';
+import { timedGet } from './orchestrator/quick-http.ts';
+import type { FleetSize } from './orchestrator/synthetic-fleet.ts';
 
 const GOAL_PLACEMENT_P99_MS = 5;
 const GOAL_AVAILABILITY_MS = 100;
@@ -20,8 +20,8 @@ const AVAILABILITY_READS = 10;
 const PAGE_SIZE = 100;
 
 /**
- * A real `shoal orchestrator`, a second process that is the fleet, and this one that asks for places on a fixed beat, so
- * that a slow answer does not hide how many would have been slow.
+ * A real `shoal orchestrator`, a second process that is the fleet, and a third that asks for places; this one reads the
+ * availability and what the orchestrator costs.
  */
 export const benchmark: Benchmark = {
   summary:
@@ -50,26 +50,18 @@ async function measure(
   orchestrator: OrchestratorProcess,
   { size, rate, seconds }: { size: FleetSize; rate: number; seconds: number },
 ): Promise<{ missed: string[] }> {
-  const fleet = spawnOwned(
-    [
-      process.execPath,
-      join(import.meta.dirname, 'orchestrator/heartbeat-process.ts'),
-      orchestrator.url,
-      JSON.stringify(size),
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const fleet = start('heartbeat-process', orchestrator.url, size);
   const lines: string[] = [];
   const output = createInterface({ input: fleet.child.stdout as Readable });
   output.on('line', (line) => lines.push(line));
   await once(output, 'line');
   const beats = await usage(orchestrator.pid, seconds / 2);
-  const client = new OrchestratorClient({ url: orchestrator.url, dispatcher: new Agent({ connections: 16 }) });
   const [placement, loaded] = await Promise.all([
-    placements(client, { size, rate, seconds }),
+    placements(orchestrator.url, { models: size.models, rate, seconds }),
     usage(orchestrator.pid, seconds),
   ]);
-  const availability = await readAvailability(orchestrator.url);
+  const quick = await quickShare(orchestrator.url);
+  const availability = await readAvailability(orchestrator);
   await endProcess(fleet);
   const failures = Number(/^failures (\d+)$/.exec(lines.at(-1) ?? '')?.[1] ?? Number.NaN);
   const result = {
@@ -78,14 +70,18 @@ async function measure(
     heartbeatsCpuShare: round(beats.cpuShare),
     loadedCpuShare: round(loaded.cpuShare),
     rssMiB: Math.round(loaded.rssBytes / 2 ** 20),
-    placements: placement.latenciesMs.length,
+    placements: placement.answers,
     refused: placement.refused,
-    placementP50Ms: round(median(placement.latenciesMs)),
-    placementP99Ms: round(percentile(placement.latenciesMs, 0.99)),
-    placementWorstMs: round(Math.max(...placement.latenciesMs)),
+    skipped: placement.skipped,
+    placementP50Ms: round(placement.p50Ms),
+    placementP99Ms: round(placement.p99Ms),
+    placementWorstMs: round(placement.worstMs),
+    askersOwnLagP99Ms: round(placement.ownLagP99Ms),
+    answeredWithin2MsPercent: round(100 * quick),
     availabilityMiB: round(availability.bytes / 2 ** 20),
     availabilityMs: round(median(availability.wholeMs)),
     availabilityFirstByteMs: round(median(availability.firstByteMs)),
+    availabilityCpuMs: round(availability.cpuMs),
     pageMs: round(median(availability.pageMs)),
     failedHeartbeats: failures,
   };
@@ -104,55 +100,55 @@ async function measure(
   return { ...result, missed };
 }
 
-async function placements(
-  client: OrchestratorClient,
-  { size, rate, seconds }: { size: FleetSize; rate: number; seconds: number },
-): Promise<{ latenciesMs: number[]; refused: number }> {
-  const signal = new AbortController().signal;
-  const random = seededRandom(7);
-  const latenciesMs: number[] = [];
-  const pending: Promise<void>[] = [];
-  let refused = 0;
-  const begunMs = performance.now();
-  for (let count = 0; count < rate * seconds; count += 1) {
-    await delay(Math.max(0, begunMs + (count * 1000) / rate - performance.now()));
-    const model = modelName(Math.floor(random() ** 2 * size.models));
-    const askedMs = performance.now();
-    pending.push(
-      client.place({ model, lease_ms: 2_000 }, signal).then((answer) => {
-        latenciesMs.push(performance.now() - askedMs);
-        if (answer.kind === 'refused') refused += 1;
-      }),
-    );
-  }
-  await Promise.all(pending);
-  return { latenciesMs, refused };
+async function placements(url: string, load: PlacementLoad): Promise<PlacementResult> {
+  const asker = start('placement-process', url, load);
+  const line = await text(asker.child.stdout as Readable);
+  await asker.exited;
+  return JSON.parse(line) as PlacementResult;
 }
 
-async function readAvailability(
-  url: string,
-): Promise<{ bytes: number; wholeMs: number[]; firstByteMs: number[]; pageMs: number[] }> {
-  const result = { bytes: 0, wholeMs: [] as number[], firstByteMs: [] as number[], pageMs: [] as number[] };
+function start(name: string, url: string, options: unknown): OwnedProcess {
+  const file = join(import.meta.dirname, `orchestrator/${name}.ts`);
+  return spawnOwned([process.execPath, file, url, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** The share of placements that took the orchestrator 2 ms at most, by its own clock. */
+async function quickShare(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const labels = 'method="POST",route="/v2/placement",status="200"';
+  const value = (suffix: string): number =>
+    Number(
+      metrics
+        .split('\n')
+        .find((line) => line.startsWith(`shoal_api_request_seconds_${suffix}`))
+        ?.split(' ')[1],
+    );
+  return value(`bucket{le="0.002",${labels}}`) / value(`count{${labels}}`);
+}
+
+interface AvailabilityTimes {
+  readonly bytes: number;
+  readonly wholeMs: readonly number[];
+  readonly firstByteMs: readonly number[];
+  readonly pageMs: readonly number[];
+  /** Of the orchestrator for one whole document, heartbeats meanwhile included. */
+  readonly cpuMs: number;
+}
+
+async function readAvailability({ url, pid }: OrchestratorProcess): Promise<AvailabilityTimes> {
+  const result = { bytes: 0, wholeMs: [] as number[], firstByteMs: [] as number[], pageMs: [] as number[], cpuMs: 0 };
+  const before = await ticks(pid);
   for (let read = 0; read < AVAILABILITY_READS; read += 1) {
-    const whole = await timedRead(`${url}/v2/catalog/availability`);
+    const whole = await timedGet(`${url}/v2/catalog/availability`);
     result.bytes = whole.bytes;
     result.wholeMs.push(whole.allMs);
     result.firstByteMs.push(whole.firstMs);
-    result.pageMs.push((await timedRead(`${url}/v2/catalog/availability?limit=${PAGE_SIZE}`)).allMs);
+  }
+  result.cpuMs = (((await ticks(pid)) - before) * 1000) / TICKS_PER_SECOND / AVAILABILITY_READS;
+  for (let read = 0; read < AVAILABILITY_READS; read += 1) {
+    result.pageMs.push((await timedGet(`${url}/v2/catalog/availability?limit=${PAGE_SIZE}`)).allMs);
   }
   return result;
-}
-
-async function timedRead(url: string): Promise<{ bytes: number; firstMs: number; allMs: number }> {
-  const startMs = performance.now();
-  const answer = await fetch(url);
-  let bytes = 0;
-  let firstMs = Number.NaN;
-  for await (const chunk of answer.body ?? []) {
-    if (bytes === 0) firstMs = performance.now() - startMs;
-    bytes += (chunk as Uint8Array).byteLength;
-  }
-  return { bytes, firstMs, allMs: performance.now() - startMs };
 }
 
 /** Of one core, over so many seconds. */
