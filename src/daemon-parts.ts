@@ -8,6 +8,7 @@ import type { DaemonConfig } from './config.ts';
 import { loadBlake3 } from './content/blake3.ts';
 import { startPieces } from './daemon-pieces.ts';
 import { AnnounceModels } from './flows/announce-models.ts';
+import { DraftBook } from './flows/draft-book.ts';
 import { EventBus } from './flows/event-bus.ts';
 import { FetchWantedModels } from './flows/fetch-wanted-models.ts';
 import { FleetViews } from './flows/fleet-views.ts';
@@ -111,16 +112,21 @@ export async function startParts(
   );
 
   const events = new EventBus({ log });
-  const holdings = new Holdings({ catalog: store.catalog });
+  const drafts = new DraftBook({ clock });
+  const holdings = new Holdings({ catalog: store.catalog, drafts });
   const blame = new BlameLedger({ clock, log, metrics });
   const limiter = (bytesPerSecond = Infinity): RateLimiter => new RateLimiter({ bytesPerSecond }, { clock });
-  const pieces = await startPieces(config, { lifecycle, store, plane, swarm, holdings, metrics, clock, log });
+  const pieces = await startPieces(config, { lifecycle, store, plane, swarm, holdings, drafts, metrics, clock, log });
   const origins = new OriginLists({
     origins: config.origins.map((url) => openOrigin(url, { plane, blake3 })),
     clock,
     log,
   });
   const locator = new ModelLocator({ swarm, origins, ...pieces, plane, blame, log });
+  const onHoldings = (sha256: string): void => {
+    swarm.haveMaps.changed(sha256);
+    announce.holdingsChanged();
+  };
   const nameOf = (peerId: string): string | undefined => swarm.fleet.node(peerId)?.name;
   const wanted = new FetchWantedModels({
     store,
@@ -137,6 +143,7 @@ export async function startParts(
       nameOf,
       queue: new DownloadQueue(QUEUE),
       copies: new OriginCopy({ partials: store.partials, blake3 }),
+      ...{ blake3, drafts, runs: swarm.runs, relist: () => void origins.rescan() },
       mount: (offer) => locator.mount(offer),
       download: {
         clock,
@@ -148,10 +155,7 @@ export async function startParts(
         limiters: { down: limiter(config.downLimit), origin: limiter(config.originLimit) },
       },
       onPiece: (sha256, index) => swarm.haveMaps.announce(sha256, index),
-      onHoldings: (sha256) => {
-        swarm.haveMaps.changed(sha256);
-        announce.holdingsChanged();
-      },
+      onHoldings,
     },
   });
 
@@ -227,6 +231,7 @@ export async function startParts(
   lifecycle.run('scanner', (until) => store.scanner.run(until));
   lifecycle.run('swarm', (until) => swarm.run(until));
   lifecycle.run('origins', (until) => origins.run(until));
+  lifecycle.run('drafts', (until) => drafts.run(onHoldings, until));
   lifecycle.run('wanted models', (until) => wanted.run(until));
   lifecycle.run('events', (until) => tellTransfers({ wanted, events, clock }, until));
   lifecycle.run('fleet', (until) => fleet.run(until));

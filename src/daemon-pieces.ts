@@ -1,4 +1,5 @@
 import type { DaemonConfig } from './config.ts';
+import type { DraftBook } from './flows/draft-book.ts';
 import type { Holdings } from './flows/holdings.ts';
 import { laneAddresses } from './flows/lane-addresses.ts';
 import type { Store } from './store/store.ts';
@@ -26,6 +27,7 @@ export interface PiecesGround {
   readonly plane: DataPlane;
   readonly swarm: Swarm;
   readonly holdings: Holdings;
+  readonly drafts: DraftBook;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -42,7 +44,7 @@ export interface Pieces {
 
 /** Serves pieces from when it returns. @throws ShoalError `conflict` when the lane's port is taken */
 export async function startPieces(config: DaemonConfig, ground: PiecesGround): Promise<Pieces> {
-  const { lifecycle, store, plane, swarm, holdings, metrics, clock, log } = ground;
+  const { lifecycle, store, plane, swarm, holdings, drafts, metrics, clock, log } = ground;
   const ledger = new UploadLedger({ metrics });
   const serving = {
     plane,
@@ -51,7 +53,7 @@ export async function startPieces(config: DaemonConfig, ground: PiecesGround): P
     limiter: new RateLimiter({ bytesPerSecond: config.upLimit ?? Infinity }, { clock }),
     locate: (sha256: string) => holdings.locate(sha256),
     onChanged: ({ sha256 }: { readonly sha256: string }) => {
-      const located = store.catalog.locateBlob(sha256);
+      const located = store.catalog.locateBlob(drafts.blobOf(sha256));
       if (located !== undefined) store.scanner.suspect(located.relativePath);
     },
   };
@@ -68,6 +70,7 @@ export async function startPieces(config: DaemonConfig, ground: PiecesGround): P
     swarm.gossip.setMeta({ lane: formatHostPort(laneServer.address) });
   }
   await swarm.haveMaps.serve((sha256) => holdings.haveMap(sha256));
+  await swarm.runs.serve((draft) => drafts.feed(draft));
   await swarm.manifests.serve((cid) => store.catalog.manifestBytes(cid));
   const streams = lifecycle.own(
     'piece streams',

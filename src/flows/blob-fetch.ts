@@ -1,20 +1,14 @@
-import { type Bitfield } from '../content/bitfield.ts';
 import { decodeManifest, type Manifest } from '../content/manifest.ts';
-import { geometryOf, pieceLength } from '../content/piece-geometry.ts';
 import type { Partial } from '../store/partial-store.ts';
 import type { Reservation } from '../store/space.ts';
-import type { Store } from '../store/store.ts';
 import type { DataPlane } from '../transfer/data-plane.ts';
-import { Download, type DownloadParts } from '../transfer/download.ts';
 import type { DownloadProgress, DownloadState } from '../transfer/download-progress.ts';
 import type { DownloadQueue, Turn } from '../transfer/download-queue.ts';
-import { type BlobTarget, type SourceOpener, sourceKey } from '../transfer/piece-source.ts';
-import type { PrefixHash } from '../transfer/prefix-hash.ts';
-import { childController } from '../util/deadline.ts';
+import type { SharedOrigins } from '../transfer/piece-choice.ts';
+import type { BlobTarget, SourceOpener } from '../transfer/piece-source.ts';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
-import { Wake } from '../util/wake.ts';
-import type { Holdings } from './holdings.ts';
+import { type BlobPhase, type FileFetch, PieceFetch, type PieceFetchParts } from './piece-fetch.ts';
 
 /** One file to have, whatever its name: what it is and how its pieces are to be checked. */
 export interface WantedBlob {
@@ -30,9 +24,13 @@ export interface Locator {
   readonly self: string;
   /** Whether there are other nodes at all. */
   hasCompany(): boolean;
+  /** There is a connection to the node now. */
+  isReachable(peerId: string): boolean;
   /** Other nodes that are fetching the blob now, by their records. */
   fetchers(blob: WantedBlob): string[];
+  /** Peers and origins. */
   sources(blob: WantedBlob): SourceOpener[];
+  peers(blob: WantedBlob): SourceOpener[];
   /** Checked against its CID. @throws ShoalError `not-found` when nobody gives it now */
   manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array>;
   /** The blob's manifest is proved to be a lie: it is not tried again, and whoever claimed to have the whole is blamed. */
@@ -41,40 +39,31 @@ export interface Locator {
   onChange(listener: () => void): () => void;
 }
 
-export interface BlobFetchParts {
-  readonly store: Store;
+export interface BlobFetchParts extends Omit<PieceFetchParts, 'onSourcesChange'> {
   readonly plane: DataPlane;
   readonly queue: DownloadQueue;
   readonly locator: Locator;
-  readonly holdings: Holdings;
-  readonly download: Omit<DownloadParts, 'hasRoom'>;
-  /** A partial is served from now on, or not any more. */
-  readonly onHoldings: (sha256: string) => void;
-  readonly onPiece: (sha256: string, index: number) => void;
   readonly log: Log;
 }
 
-export type BlobPhase = 'queued' | 'starting' | 'fetching' | 'verifying' | 'done';
-
-/** Sources come and go without telling, too: somebody whose record is late, an origin that is back. */
-const LOOK_FOR_SOURCES_MS = 2_000;
-
 /** Fetches one blob into a complete and verified partial, over as many attempts and sources as it takes. */
-export class BlobFetch {
+export class BlobFetch implements FileFetch {
   readonly blob: WantedBlob;
   readonly #options: { readonly priority: 'normal' | 'high' };
   readonly #parts: BlobFetchParts;
+  readonly #pieces: PieceFetch;
   #phase: BlobPhase = 'queued';
-  #download: Download | undefined;
-  #last: DownloadProgress | undefined;
-  #earlierRefetchedBytes = 0;
   #fetchers: readonly string[] = [];
-  #release: () => void = () => undefined;
 
   constructor(blob: WantedBlob, options: { readonly priority: 'normal' | 'high' }, parts: BlobFetchParts) {
     this.blob = blob;
     this.#options = options;
     this.#parts = parts;
+    this.#pieces = new PieceFetch({ ...parts, onSourcesChange: (listener) => parts.locator.onChange(listener) });
+  }
+
+  get name(): string {
+    return this.blob.sha256;
   }
 
   get phase(): BlobPhase {
@@ -82,15 +71,15 @@ export class BlobFetch {
   }
 
   get progress(): DownloadProgress | undefined {
-    return this.#download?.progress() ?? this.#last;
+    return this.#pieces.progress;
   }
 
   get refetchedBytes(): number {
-    return this.#earlierRefetchedBytes + (this.#download?.progress().refetchedBytes ?? 0);
+    return this.#pieces.refetchedBytes;
   }
 
   get state(): DownloadState | undefined {
-    return this.#download?.state;
+    return this.#pieces.state;
   }
 
   /** @throws ShoalError `not-found`, `verification-failed` when the whole does not have the sha256 that was promised */
@@ -112,7 +101,8 @@ export class BlobFetch {
     this.#phase = 'fetching';
     using whole = plane.hashPrefix({ path: partial.path, sizeBytes, have });
     try {
-      await this.#fetchPieces(target, { partial, have, turn, reservation, whole }, signal);
+      const run = { partial, have, turn, reservation, whole, origins: this.#origins(), sources: () => this.#sources() };
+      await this.#pieces.run(target, run, signal);
       this.#phase = 'verifying';
       await this.#verify(target, partial, await whole.digest(signal), signal);
     } catch (error) {
@@ -123,85 +113,24 @@ export class BlobFetch {
     return partial;
   }
 
-  /**
-   * The partial is installed, or given up, and not served any more. Until then its pieces are: others who fetch the model
-   * at the same time have no use for a node that falls silent while it verifies, or waits for the model's other files.
-   */
   release(): void {
-    this.#release();
+    this.#pieces.release();
   }
 
-  async #fetchPieces(
-    target: BlobTarget,
-    run: { partial: Partial; have: Bitfield; turn: Turn; reservation: Reservation; whole: PrefixHash },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { store, holdings, locator, download: parts, onPiece, onHoldings } = this.#parts;
-    const { partial, have, turn, reservation, whole } = run;
-    const geometry = geometryOf(target.manifest.sizeBytes);
-    const download = new Download(
-      {
-        blob: target,
-        have,
-        sharedOrigins: {
-          self: locator.self,
-          fetchers: () => this.#fetchers,
-          hasCompany: () => locator.hasCompany(),
-        },
-      },
-      {
-        ...parts,
-        // What is promised to us is still free; it is ours to use.
-        hasRoom: async (missingBytes) => (await store.space.disk()).freeBytes > missingBytes,
-      },
-    );
-    download.on('piece', (index) => {
-      reservation.written(pieceLength(geometry, index));
-      whole.add(index);
-      onPiece(target.sha256, index);
-    });
-    download.on('state', ({ kind }) => turn.setIdle(kind === 'stalled' || kind === 'paused'));
-    this.#download = download;
-    const holding = holdings.open(partial, have);
-    this.#release = () => {
-      this.#release = () => undefined;
-      holding.close();
-      onHoldings(target.sha256);
-    };
-    onHoldings(target.sha256);
-    const { controller, release } = childController(signal);
-    const following = this.#followSources(download, controller.signal);
-    try {
-      await download.run(signal);
-    } finally {
-      controller.abort();
-      release();
-      await following;
-      this.#last = download.progress();
-      this.#earlierRefetchedBytes += this.#last.refetchedBytes;
-      this.#download = undefined;
-    }
-  }
-
-  async #followSources(download: Download, signal: AbortSignal): Promise<void> {
+  #origins(): { sharedOrigins: SharedOrigins } {
     const { locator } = this.#parts;
-    const wake = new Wake();
-    const unlisten = locator.onChange(() => wake.notify());
-    let known = new Map<string, SourceOpener>();
-    try {
-      while (!signal.aborted) {
-        this.#fetchers = locator.fetchers(this.blob);
-        const now = new Map(locator.sources(this.blob).map((opener) => [sourceKey(opener.id), opener]));
-        for (const [key, opener] of now) if (!known.has(key)) download.addSource(opener);
-        for (const [key, { id }] of known) if (!now.has(key)) download.removeSource(id);
-        known = now;
-        await wake.wait(LOOK_FOR_SOURCES_MS, signal);
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      unlisten();
-    }
+    const sharedOrigins = {
+      self: locator.self,
+      fetchers: () => this.#fetchers,
+      hasCompany: () => locator.hasCompany(),
+    };
+    return { sharedOrigins };
+  }
+
+  #sources(): SourceOpener[] {
+    const { locator } = this.#parts;
+    this.#fetchers = locator.fetchers(this.blob);
+    return locator.sources(this.blob);
   }
 
   async #manifest(signal: AbortSignal): Promise<Manifest> {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { draftId } from '../content/draft.ts';
 import type { Store } from '../store/store.ts';
 import type { Want } from '../store/wants.ts';
 import type { Clock } from '../util/clock.ts';
@@ -263,10 +264,10 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     );
   }
 
-  /** Blobs of what is wanted. */
+  /** Blobs and drafts of what is wanted. */
   #needed(): Set<string | undefined> {
     const offers = [...this.#progress.values()].flatMap(({ offer }) => offer ?? []);
-    return new Set(offers.flatMap(({ files }) => files.map(({ sha256 }) => sha256)));
+    return new Set(offers.flatMap(({ files }) => files.map((file) => file.sha256 ?? draftId(file))));
   }
 
   #progressOf(name: string): Progress {

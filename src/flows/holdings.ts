@@ -3,14 +3,17 @@ import { geometryOf } from '../content/piece-geometry.ts';
 import type { Catalog } from '../store/catalog.ts';
 import type { Partial } from '../store/partial-store.ts';
 import type { ServedBlob } from '../transfer/serving.ts';
+import type { DraftBook } from './draft-book.ts';
 
 /** What this node can give to others now: whole files, and the pieces of what it is still fetching. */
 export class Holdings {
   readonly #catalog: Catalog;
+  readonly #drafts: DraftBook;
   readonly #growing = new Map<string, { readonly partial: Partial; readonly have: Bitfield }>();
 
-  constructor(parts: { readonly catalog: Catalog }) {
+  constructor(parts: { readonly catalog: Catalog; readonly drafts: DraftBook }) {
     this.#catalog = parts.catalog;
+    this.#drafts = parts.drafts;
   }
 
   /** From now on until `close` the partial is served, as far as `have` has grown. */
@@ -24,8 +27,9 @@ export class Holdings {
     };
   }
 
+  /** @param sha256 or the name of a draft */
   locate(sha256: string): ServedBlob | undefined {
-    const file = this.#catalog.locateBlob(sha256);
+    const file = this.#catalog.locateBlob(this.#drafts.blobOf(sha256));
     if (file !== undefined) return { kind: 'file', path: file.path, stamp: file.stamp };
     const growing = this.#growing.get(sha256);
     if (growing === undefined) return undefined;
@@ -34,17 +38,16 @@ export class Holdings {
   }
 
   haveMap(sha256: string): { complete: boolean; have: Bitfield } | undefined {
-    const file = this.#catalog.locateBlob(sha256);
+    const file = this.#catalog.locateBlob(this.#drafts.blobOf(sha256));
     if (file !== undefined) return { complete: true, have: Bitfield.full(geometryOf(file.stamp.sizeBytes).pieceCount) };
     const growing = this.#growing.get(sha256);
     return growing === undefined ? undefined : { complete: growing.have.complete, have: growing.have };
   }
 
   partials(): { sha256: string; sizeBytes: number; manifest: string }[] {
-    return [...this.#growing.values()].map(({ partial: { sha256, sizeBytes, manifest } }) => ({
-      sha256,
-      sizeBytes,
-      manifest,
-    }));
+    const lingering = this.#drafts.lingering().map(({ id, ...draft }) => ({ ...draft, sha256: id }));
+    const growing = [...this.#growing.values()].map(({ partial }) => partial);
+    const byName = new Map([...lingering, ...growing].map((partial) => [partial.sha256, partial]));
+    return Array.from(byName.values(), ({ sha256, sizeBytes, manifest }) => ({ sha256, sizeBytes, manifest }));
   }
 }

@@ -1,3 +1,4 @@
+import { draftId } from '../content/draft.ts';
 import type { Store } from '../store/store.ts';
 import type { OriginCopy } from '../transfer/origin-copy.ts';
 import { messageOf } from '../util/errors.ts';
@@ -30,9 +31,10 @@ export class Leftovers {
   async discard({ id, files, origins }: Offer, needed: ReadonlySet<string | undefined>): Promise<void> {
     const { store, copies } = this.#parts;
     await this.#tried(id, async () => {
-      for (const { path, sha256 } of files) {
-        if (sha256 === undefined) for (const url of origins) await copies.discard({ url }, path);
-        else if (!needed.has(sha256) && store.partials.find(sha256) !== undefined) await store.partials.discard(sha256);
+      for (const file of files) {
+        const name = file.sha256 ?? draftId(file);
+        if (name === undefined) for (const url of origins) await copies.discard({ url }, file.path);
+        else if (!needed.has(name) && store.partials.find(name) !== undefined) await store.partials.discard(name);
       }
     });
   }

@@ -100,23 +100,30 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     return this.#parts.swarm.fleet.nodes().length > 0;
   }
 
+  isReachable(peerId: string): boolean {
+    return this.#parts.swarm.isConnected(peerId);
+  }
+
   fetchers({ sha256, manifest }: WantedBlob): string[] {
     const providers = this.#parts.swarm.fleet.providersOf(sha256, manifest);
     return providers.filter(({ complete }) => !complete).map(({ peerId }) => peerId);
   }
 
   sources(blob: WantedBlob): SourceOpener[] {
+    return [...this.peers(blob), ...this.#originSources(blob)];
+  }
+
+  peers(blob: WantedBlob): SourceOpener[] {
     const { swarm, streams, lanes, plane } = this.#parts;
     const { sha256, manifest } = blob;
     const candidates = swarm.fleet
       .providersOf(sha256, manifest)
       .map(({ peerId, complete }) => ({ id: peerId, fetching: !complete }));
-    const peers = neighboursOf({ sha256, self: this.self }, candidates).map((peerId) => {
+    return neighboursOf({ sha256, self: this.self }, candidates).map((peerId) => {
       const availability = swarm.haveMaps.watch(blob.sha256, peerId);
       const stream = new StreamSourceOpener({ peerId, availability }, { streams, plane });
       return new PeerSourceOpener({ peerId, availability }, { lanes, stream, plane });
     });
-    return [...peers, ...this.#originSources(blob)];
   }
 
   async manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array> {

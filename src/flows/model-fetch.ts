@@ -1,3 +1,4 @@
+import { draftId, draftOf } from '../content/draft.ts';
 import { diskFull } from '../store/disk-full.ts';
 import type { StagedFile } from '../store/installer.ts';
 import type { Reservation } from '../store/space.ts';
@@ -9,8 +10,10 @@ import type { Clock } from '../util/clock.ts';
 import { childController } from '../util/deadline.ts';
 import { messageOf, ShoalError } from '../util/errors.ts';
 import { Arrival } from './arrival.ts';
-import { BlobFetch, type BlobFetchParts } from './blob-fetch.ts';
+import { BlobFetch } from './blob-fetch.ts';
+import { DraftFetch, type DraftFetchParts } from './draft-fetch.ts';
 import type { Offer, OfferedFile } from './offers.ts';
+import type { FileFetch } from './piece-fetch.ts';
 import { problemView } from './problems.ts';
 import { UnhashedCopy } from './unhashed-copy.ts';
 import type { SourceView, TransferState, TransferView } from './views.ts';
@@ -20,7 +23,7 @@ export interface ModelFetchOptions {
   readonly priority: 'normal' | 'high';
 }
 
-export interface ModelFetchParts extends BlobFetchParts {
+export interface ModelFetchParts extends DraftFetchParts {
   readonly clock: Clock;
   readonly copies: OriginCopy;
   /** A mounted origin that offers the model unhashed. */
@@ -36,7 +39,7 @@ export class ModelFetch {
   readonly #parts: ModelFetchParts;
   readonly #startedAt: number;
   readonly #startMs: number;
-  readonly #blobs: BlobFetch[] = [];
+  readonly #blobs: FileFetch[] = [];
   readonly #copies: UnhashedCopy[] = [];
   readonly #copyRate = new RateMeter(3000);
   readonly #arrival = new Arrival();
@@ -58,7 +61,7 @@ export class ModelFetch {
   prioritize(priority: ModelFetchOptions['priority']): void {
     if (priority === this.#priority) return;
     this.#priority = priority;
-    for (const { blob } of this.#blobs) this.#parts.queue.setPriority(blob.sha256, priority);
+    for (const { name } of this.#blobs) this.#parts.queue.setPriority(name, priority);
   }
 
   /** @throws ShoalError `disk-full`, `conflict`, `not-found`, `verification-failed`, and what origins throw */
@@ -170,11 +173,12 @@ export class ModelFetch {
     const counted = new Set<string>();
     let missing = 0;
     for (const file of this.offer.files) {
-      const { sha256, sizeBytes } = file;
-      if (sha256 === undefined) missing += sizeBytes - (await this.#copiedBytes(file));
-      else if (!counted.has(sha256) && catalog.locateBlob(sha256) === undefined) {
-        counted.add(sha256);
-        const partial = partials.find(sha256);
+      const { sizeBytes } = file;
+      const name = file.sha256 ?? draftId(file);
+      if (name === undefined) missing += sizeBytes - (await this.#copiedBytes(file));
+      else if (!counted.has(name) && catalog.locateBlob(name) === undefined) {
+        counted.add(name);
+        const partial = partials.find(name);
         missing += sizeBytes - (partial === undefined ? 0 : partials.claimedBytes(partial));
       }
     }
@@ -213,7 +217,7 @@ export class ModelFetch {
     signal: AbortSignal,
   ): Promise<StagedFile> {
     const { path, sizeBytes, sha256, manifest } = file;
-    if (sha256 === undefined || manifest === undefined) return await this.#copy(file, run.reservation, signal);
+    if (sha256 === undefined || manifest === undefined) return await this.#readFirst(file, run.reservation, signal);
     const { catalog } = this.#parts.store;
     const metadata = this.offer.metadata;
     const staged = { path, sha256, manifest, ...(metadata === undefined ? {} : { metadata }) };
@@ -234,11 +238,25 @@ export class ModelFetch {
     return { ...staged, from: await fetching };
   }
 
-  /** Nobody has hashed it: it is hashed while it is copied. */
-  async #copy(file: OfferedFile, reservation: Reservation, signal: AbortSignal): Promise<StagedFile> {
-    const { mount, copies, store, clock, log, download } = this.#parts;
+  /** Nobody has hashed it: it is hashed while it is read, by one node for all; what is small each copies for itself. */
+  async #readFirst(file: OfferedFile, reservation: Reservation, signal: AbortSignal): Promise<StagedFile> {
+    const { mount, blake3 } = this.#parts;
     const origin = mount(this.offer);
     if (origin === undefined) throw new ShoalError('source-gone', `the origin of ${file.path} cannot be read now`);
+    const draft = draftOf(file, blake3);
+    if (draft === undefined) return await this.#copy(file, { origin, reservation }, signal);
+    const options = { draft, mount: origin.draft(draft), priority: this.#priority };
+    const fetch = new DraftFetch(options, this.#parts);
+    this.#blobs.push(fetch);
+    return await fetch.run(reservation, signal);
+  }
+
+  async #copy(
+    file: OfferedFile,
+    { origin, reservation }: { origin: FileOrigin; reservation: Reservation },
+    signal: AbortSignal,
+  ): Promise<StagedFile> {
+    const { copies, store, clock, log, download } = this.#parts;
     this.#copyRate.start(clock.monotonic());
     const onBytes = (bytes: number): void => {
       reservation.written(bytes);

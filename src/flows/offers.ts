@@ -17,6 +17,8 @@ export interface Offer {
 export interface OfferedFile {
   readonly path: string;
   readonly sizeBytes: number;
+  /** Time of the modification, as decimal text; only of files that nobody has hashed. */
+  readonly modifiedNs?: string;
   readonly sha256?: string;
   readonly manifest?: string;
 }
@@ -211,7 +213,10 @@ function sameFiles(a: readonly OfferedFile[], b: readonly OfferedFile[]): boolea
   if (a === b) return true;
   return (
     a.length === b.length &&
-    a.every(({ manifest, sizeBytes }, at) => manifest === b[at]?.manifest && sizeBytes === b[at]?.sizeBytes)
+    a.every(({ manifest, sizeBytes, modifiedNs }, at) => {
+      const other = b[at];
+      return manifest === other?.manifest && sizeBytes === other?.sizeBytes && modifiedNs === other.modifiedNs;
+    })
   );
 }
 

@@ -181,9 +181,13 @@ export class Installer {
     const target = join(this.#modelsDir, path);
     await syncDirectory(dirname(target));
     this.#onStep('directory-synced', path);
-    const partial = partials.find(sha256);
-    if (partial !== undefined && (await isIt(partial.path, stamp))) await rm(partial.path, { force: true });
-    if (partial !== undefined && !(await exists(partial.path))) await partials.forget(sha256);
+    for (const partial of partials.list()) {
+      // By its sha256, or by the name it had while nobody knew that.
+      const isOurs = partial.sizeBytes === stamp.sizeBytes && (await isIt(partial.path, stamp));
+      if (isOurs) await rm(partial.path, { force: true });
+      else if (partial.sha256 !== sha256) continue;
+      if (!(await exists(partial.path))) await partials.forget(partial.sha256);
+    }
     this.#onStep('unlinked', path);
     const metadata = await hasher.describe(target, path, new AbortController().signal);
     // Of the links that we have made and unmade the change time tells; that nobody wrote, the rest of the stamp.

@@ -6,6 +6,7 @@ import type { Log } from '../util/log.ts';
 import type { Database, Table } from './database.ts';
 import { asDiskFull } from './disk-full.ts';
 import { havePath, openPartial, partialPath, readHave } from './partial-file.ts';
+import { runLogPath } from './run-log.ts';
 
 export interface Partial {
   readonly dir: string;
@@ -53,7 +54,8 @@ export class PartialStore {
     }
     for (const name of await readdir(dir)) {
       const sha256 = name.slice(0, 64);
-      const ours = isSha256(sha256) && ['.part', '.have'].includes(name.slice(64)) && store.#partials.has(sha256);
+      const ours =
+        isSha256(sha256) && ['.part', '.have', '.runs'].includes(name.slice(64)) && store.#partials.has(sha256);
       if (ours || name.endsWith('.copy') || name.endsWith('.journal')) continue;
       parts.log.info({ file: name }, 'stray file among the partials removed');
       await rm(join(dir, name), { force: true, recursive: true });
@@ -108,6 +110,7 @@ export class PartialStore {
   async forget(sha256: string): Promise<void> {
     this.#partials.delete(sha256);
     await rm(havePath(this.dir, sha256), { force: true });
+    await rm(runLogPath(this.dir, sha256), { force: true });
     // One that stays because the disk is full is found without its file at the next start.
     await this.#table.del(sha256).catch(() => undefined);
   }

@@ -1,8 +1,6 @@
-import { publicKeyFromMultihash } from '@libp2p/crypto/keys';
-import type { Ed25519PrivateKey, Ed25519PublicKey } from '@libp2p/interface';
-import * as Digest from 'multiformats/hashes/digest';
-import type { MultihashDigest } from 'multiformats/hashes/interface';
+import type { Ed25519PrivateKey } from '@libp2p/interface';
 import { ShoalError } from '../util/errors.ts';
+import { peerKey, withDomain } from './peer-key.ts';
 import { HeadMessage, SignedHeadMessage } from './wire/record.js';
 
 /** What a node signs: the one signature that proves digest, delta and full record alike. */
@@ -35,7 +33,7 @@ export async function signHead(head: Omit<RecordHead, 'peerId'>, key: Ed25519Pri
     peerId: Uint8Array.from(key.publicKey.toMultihash().bytes),
     recordHash: Uint8Array.from(Buffer.from(head.recordHash, 'hex')),
   });
-  const signature = Uint8Array.from(await key.sign(signedBytes(message)));
+  const signature = Uint8Array.from(await key.sign(withDomain(DOMAIN, message)));
   const bytes = SignedHeadMessage.encode({ head: message, signature });
   return { head: { ...head, peerId: key.publicKey.toString() }, bytes };
 }
@@ -44,7 +42,7 @@ export async function signHead(head: Omit<RecordHead, 'peerId'>, key: Ed25519Pri
 export async function verifyHead(bytes: Uint8Array): Promise<SignedHead> {
   if (bytes.length > SIGNED_HEAD_MAX_BYTES) throw new ShoalError('invalid', `a head of ${bytes.length} bytes`);
   const { head: message, signature, fields } = parse(bytes);
-  const key = keyOf(fields.peerId);
+  const key = peerKey(fields.peerId, 'a head');
   const head = {
     peerId: key.toString(),
     seq: fields.seq,
@@ -57,7 +55,7 @@ export async function verifyHead(bytes: Uint8Array): Promise<SignedHead> {
   if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0) || fields.recordHash.length !== HASH_BYTES) {
     throw new ShoalError('invalid', 'a head with impossible numbers', { fields: { peer: head.peerId } });
   }
-  if (signature.length !== 64 || !(await key.verify(signedBytes(message), signature))) {
+  if (signature.length !== 64 || !(await key.verify(withDomain(DOMAIN, message), signature))) {
     throw new ShoalError('invalid', 'a head with a wrong signature', { fields: { peer: head.peerId } });
   }
   return { head, bytes };
@@ -75,29 +73,4 @@ function parse(bytes: Uint8Array): { head: Uint8Array; signature: Uint8Array; fi
   } catch (error) {
     throw new ShoalError('invalid', 'a head that cannot be decoded', { cause: error });
   }
-}
-
-function keyOf(peerId: Uint8Array): Ed25519PublicKey {
-  try {
-    const digest: MultihashDigest = Digest.decode(peerId);
-    if (isIdentity(digest)) {
-      const key = publicKeyFromMultihash(digest);
-      if (key.type === 'Ed25519') return key;
-    }
-  } catch (error) {
-    throw new ShoalError('invalid', 'a head without a peer id', { cause: error });
-  }
-  throw new ShoalError('invalid', 'a head whose peer id holds no Ed25519 key');
-}
-
-/** Short keys are in their peer id as they are, which is the multihash function 0. */
-function isIdentity(digest: MultihashDigest): digest is MultihashDigest<0> {
-  return digest.code === 0;
-}
-
-function signedBytes(head: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(DOMAIN.length + head.length);
-  bytes.set(DOMAIN);
-  bytes.set(head, DOMAIN.length);
-  return bytes;
 }

@@ -14,6 +14,7 @@ import { type ConnectionLimits, createSwarmNode, type SwarmNode } from './node.t
 import { OwnRecord } from './own-record.ts';
 import { PeerFinder } from './peer-finder.ts';
 import { announcedAddresses } from './record.ts';
+import { RunExchange } from './run-exchange.ts';
 
 export interface SwarmOptions {
   readonly privateKey: Ed25519PrivateKey;
@@ -46,6 +47,7 @@ export class Swarm implements AsyncDisposable {
   readonly gossip: CatalogGossip;
   readonly haveMaps: HaveMaps;
   readonly manifests: ManifestExchange;
+  readonly runs: RunExchange;
   readonly #node: SwarmNode;
   readonly #links: Links;
   readonly #finder: PeerFinder;
@@ -57,6 +59,7 @@ export class Swarm implements AsyncDisposable {
     gossip: CatalogGossip;
     haveMaps: HaveMaps;
     manifests: ManifestExchange;
+    runs: RunExchange;
     finder: PeerFinder;
   }) {
     this.#node = parts.node;
@@ -65,6 +68,7 @@ export class Swarm implements AsyncDisposable {
     this.gossip = parts.gossip;
     this.haveMaps = parts.haveMaps;
     this.manifests = parts.manifests;
+    this.runs = parts.runs;
     this.#finder = parts.finder;
   }
 
@@ -93,7 +97,8 @@ export class Swarm implements AsyncDisposable {
     links.onPeer({ connect: count, disconnect: count });
     const haveMaps = new HaveMaps({ blobSize: (sha256, peerId) => fleet.blobSize(sha256, peerId) }, { links, log });
     const manifests = new ManifestExchange({ links, blake3 });
-    return new Swarm({ node, links, fleet, gossip, haveMaps, manifests, finder });
+    const runs = new RunExchange({ privateKey }, { links });
+    return new Swarm({ node, links, fleet, gossip, haveMaps, manifests, runs, finder });
   }
 
   get peerId(): string {

@@ -131,6 +131,21 @@ export interface Tasks {
     order: PieceOrder & { readonly path: string; readonly sizeBytes: number };
     result: PieceResult;
   };
+  /** A piece of a file that nobody has hashed: there is nothing to check it against, and its hash is the result. */
+  readonly 'read-file': {
+    order: PieceOrder & { readonly path: string; readonly sizeBytes: number; readonly modifiedNs: bigint };
+    result: PieceResult & { readonly index: number; readonly hash: Uint8Array };
+  };
+  /** The same without writing it anywhere. */
+  readonly 'hash-file': {
+    order: {
+      readonly path: string;
+      readonly sizeBytes: number;
+      readonly modifiedNs: bigint;
+      readonly piece: { readonly offset: number; readonly length: number };
+    };
+    result: { readonly hash: Uint8Array };
+  };
   readonly 'fetch-lane': {
     order: PieceOrder & { readonly peer: LanePeer; readonly sha256: string };
     result: PieceResult;

@@ -8,6 +8,7 @@ import type { RateLimiter } from './bandwidth.ts';
 import type { DownloadProgress, DownloadState } from './download-progress.ts';
 import { DownloadTally } from './download-tally.ts';
 import { Grant } from './grant.ts';
+import type { OriginRule } from './origin-rule.ts';
 import { PieceChoice, type SharedOrigins } from './piece-choice.ts';
 import { type BlobTarget, type Piece, type SourceId, type SourceOpener, sourceKey } from './piece-source.ts';
 import { PiecesInFlight } from './pieces-in-flight.ts';
@@ -31,6 +32,8 @@ export interface DownloadOptions {
   /** Re-checked by hash before; grows as pieces arrive, and only here. */
   readonly have: Bitfield;
   readonly sharedOrigins?: SharedOrigins;
+  /** In place of `sharedOrigins`, where origins are read by another rule. */
+  readonly originRule?: OriginRule;
 }
 
 export interface DownloadParts extends SessionParts {
@@ -68,9 +71,9 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.#parts = parts;
     this.#alarm = new Alarm({ clock: parts.clock });
     this.#inFlight = new PiecesInFlight(options, parts);
-    const { blob, have, sharedOrigins } = options;
+    const { blob, have, sharedOrigins, originRule } = options;
     this.#choice = new PieceChoice(
-      { sha256: blob.sha256, geometry: this.#geometry, have, sharedOrigins },
+      { sha256: blob.sha256, geometry: this.#geometry, have, sharedOrigins, originRule },
       { sessions: this.#sessions, inFlight: this.#inFlight, budget: parts.budget, random: parts.random },
     );
     const grant = { bytes: this.#geometry.pieceSizeBytes, onReady: () => this.#alarm.ring() };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Blake3Engine } from '../content/blake3.ts';
+import type { Draft } from '../content/draft.ts';
 import { MANIFEST_MAX_BYTES } from '../content/manifest.ts';
 import { parseModelPath } from '../content/model-path.ts';
 import { groupModels } from '../content/model-rules.ts';
@@ -8,6 +9,7 @@ import { ShoalError } from '../util/errors.ts';
 import type { CopyResult } from './data-orders.ts';
 import type { DataPlane } from './data-plane.ts';
 import { runOnMount } from './mount-thread.ts';
+import { MountedDraft } from './mounted-draft.ts';
 import type { Origin, OriginFile, OriginModel } from './origin.ts';
 import type { OriginAddress } from './origin-url.ts';
 import type { BlobTarget, PieceSource } from './piece-source.ts';
@@ -104,6 +106,12 @@ export class FileOrigin implements Origin {
     }
   }
 
+  /** A file that nobody has hashed: pieces of it, and their hashes. */
+  draft(draft: Draft): MountedDraft {
+    const path = this.#path(draft.path);
+    return new MountedDraft({ url: this.url, path, draft }, { plane: this.#plane, thread: this.#thread });
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -122,13 +130,16 @@ export class FileOrigin implements Origin {
   async #unpublished(signal: AbortSignal): Promise<OriginModel[]> {
     const order = { kind: 'list-files', root: this.#root, maxFiles: MAX_FILES } as const;
     const { files } = await runOnMount<'list-files'>(this.#thread, order, {}, signal);
-    const sizes = new Map(files.map(({ path, stamp }) => [path, stamp.sizeBytes]));
-    return groupModels(sizes.keys())
+    const stamps = new Map(files.map(({ path, stamp }) => [path, stamp]));
+    return groupModels(stamps.keys())
       .filter((group) => group.complete)
       .map(({ id, aliases, paths }) => ({
         id,
         aliases,
-        files: paths.map((path) => ({ path, sizeBytes: sizes.get(path) ?? 0 })),
+        files: paths.flatMap((path) => {
+          const stamp = stamps.get(path);
+          return stamp === undefined ? [] : [{ path, sizeBytes: stamp.sizeBytes, modifiedNs: String(stamp.mtimeNs) }];
+        }),
       }));
   }
 }

@@ -4,6 +4,8 @@ export interface OriginFile {
   /** Relative to the models directory. */
   readonly path: string;
   readonly sizeBytes: number;
+  /** Time of the modification, as decimal text; only of files that nobody has hashed. */
+  readonly modifiedNs?: string;
   /** Absent while nobody has hashed it. */
   readonly sha256?: string;
   /** CID of the manifest; absent while nobody has hashed it. */

@@ -2,6 +2,7 @@ import type { Bitfield } from '../content/bitfield.ts';
 import type { PieceGeometry } from '../content/piece-geometry.ts';
 import type { Random } from '../util/random.ts';
 import { AskableSources } from './askable-sources.ts';
+import type { OriginRule } from './origin-rule.ts';
 import { OriginShare, type OriginShareOptions } from './origin-share.ts';
 import { RateMeter } from './pace.ts';
 import { type OriginPolicy, type Pick, peersFirst, pickNext } from './picker.ts';
@@ -21,6 +22,8 @@ export interface PieceChoiceOptions {
   readonly geometry: PieceGeometry;
   readonly have: Bitfield;
   readonly sharedOrigins: SharedOrigins | undefined;
+  /** In place of `sharedOrigins`. */
+  readonly originRule?: OriginRule | undefined;
 }
 
 export interface PieceChoiceParts {
@@ -38,18 +41,19 @@ export class PieceChoice {
   readonly #have: Bitfield;
   readonly #parts: PieceChoiceParts;
   readonly #rarity: Rarity;
-  readonly #share: OriginShare | undefined;
+  readonly #share: OriginRule | undefined;
   readonly #peerRate = new RateMeter(PEER_RATE_TAU_MS);
   #idleSinceMs: number | undefined;
   /** When it was last asked, peers could have been asked for more than they had. */
   #wantsMore = true;
 
   constructor(options: PieceChoiceOptions, parts: PieceChoiceParts) {
-    const { sha256, geometry, have, sharedOrigins } = options;
+    const { sha256, geometry, have, sharedOrigins, originRule } = options;
     this.#geometry = geometry;
     this.#have = have;
     this.#parts = parts;
     this.#rarity = new Rarity(geometry.pieceCount);
+    this.#share = originRule;
     if (sharedOrigins !== undefined) {
       this.#share = new OriginShare({ sha256, pieceCount: geometry.pieceCount, ...sharedOrigins });
     }

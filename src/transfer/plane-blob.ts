@@ -8,7 +8,7 @@ import type { Task, WorkerThread } from './worker-thread.ts';
 import { WriteGate } from './write-gate.ts';
 
 /** Tasks whose worker brings the bytes by itself. */
-export type FetchTaskKind = 'fetch-http' | 'fetch-file' | 'fetch-lane';
+export type FetchTaskKind = 'fetch-http' | 'fetch-file' | 'read-file' | 'fetch-lane';
 export type PieceTaskKind = 'receive' | FetchTaskKind;
 export type PieceTaskOrder<K extends PieceTaskKind> = Extract<TaskOrder, { kind: K }>;
 

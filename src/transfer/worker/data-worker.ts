@@ -16,7 +16,7 @@ import { BlobTable } from './blob-table.ts';
 import { hashPrefix, recheck } from './check-partial.ts';
 import { copyFile } from './copy-file.ts';
 import { FdCache } from './fd-cache.ts';
-import { readOriginDocument, readOriginPiece } from './fetch-file.ts';
+import { hashOriginPiece, readOriginDocument, readOriginPiece } from './fetch-file.ts';
 import type { HttpReader } from './http-reader.ts';
 import { fetchOverLane } from './lane/fetch-lane.ts';
 import type { LaneLines } from './lane/lane-lines.ts';
@@ -67,12 +67,15 @@ async function withSink(
   order: PieceOrder,
   context: TaskContext,
   fill: (sink: PieceSink) => Promise<unknown>,
+  onUnchecked?: (sink: PieceSink) => void,
 ): Promise<PieceResult> {
   const { file, dir } = blobs.target(order);
   const sink = new PieceSink(order, file, blake3, dir);
   try {
     await fill(sink);
-    return await sink.finish(context);
+    const result = await sink.finish(context, { unchecked: onUnchecked !== undefined });
+    onUnchecked?.(sink);
+    return result;
   } finally {
     sink.close();
   }
@@ -102,6 +105,25 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
         () => withSink(order, context, (sink) => readOriginPiece(order, sink, files, context)),
         context.signal,
       );
+    case 'read-file': {
+      let hash: Uint8Array = new Uint8Array();
+      const result = await originLine.run(
+        () =>
+          withSink(
+            order,
+            context,
+            (sink) => readOriginPiece(order, sink, files, context),
+            (sink) => {
+              // A copy: to post a view is to copy the whole buffer behind it.
+              hash = Uint8Array.from(sink.digest);
+            },
+          ),
+        context.signal,
+      );
+      return { ...result, index: order.piece.index, hash };
+    }
+    case 'hash-file':
+      return await originLine.run(() => hashOriginPiece(order, files, blake3, context), context.signal);
     case 'fetch-lane': {
       const peers = await laneLines();
       return await withSink(order, context, (sink) => fetchOverLane(order, sink, peers, context));

@@ -1,20 +1,29 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import type { Blake3Engine } from '../../content/blake3.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { FdCache } from './fd-cache.ts';
-import type { PieceSink } from './piece-sink.ts';
 import { breathe, Progress, sourceError, type TaskContext } from './task.ts';
 
 const STEP_BYTES = 1024 * 1024;
 const step = new Uint8Array(STEP_BYTES);
 
+export interface OriginPieceOrder {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Where it has to be the file as it was listed. */
+  readonly modifiedNs?: bigint;
+  readonly piece: { readonly offset: number; readonly length: number };
+}
+
 /**
  * Copies one piece out of a file of a mounted origin. All calls that could hang are synchronous, so a dead mount holds
  * up this thread and nothing else.
- * @throws ShoalError `source-gone` for a file that is missing, shorter or of another size than it should have
+ * @throws ShoalError `source-gone` for a file that is missing, shorter or of another size than it should have, `changed`
+ *   for one that has been written since it was listed
  */
 export async function readOriginPiece(
-  order: { readonly path: string; readonly sizeBytes: number; readonly piece: { offset: number; length: number } },
-  sink: PieceSink,
+  order: OriginPieceOrder,
+  sink: { write(bytes: Uint8Array): void },
   files: FdCache,
   context: TaskContext,
 ): Promise<void> {
@@ -30,6 +39,8 @@ export async function readOriginPiece(
       progress.add(read);
       await breathe(context.signal);
     }
+    // After the last byte: what was read before a change of the time is older than the change.
+    refuseChanged(file.fd, order);
   } catch (error) {
     // After an error the descriptor may be dead for good, as NFS's stale handles are.
     files.forget(order.path);
@@ -66,12 +77,31 @@ function open(
   }
 }
 
+function refuseChanged(fd: number, { modifiedNs }: OriginPieceOrder): void {
+  if (modifiedNs === undefined || fstatSync(fd, { bigint: true }).mtimeNs === modifiedNs) return;
+  throw new ShoalError('changed', "the origin's file has been written since it was listed", {
+    remedy: 'It is fetched anew, as it is now.',
+  });
+}
+
 function readStep(fd: number, length: number, position: number): number {
   try {
     return readSync(fd, step, 0, length, position);
   } catch (error) {
     throw sourceError(error);
   }
+}
+
+/** The BLAKE3 of one piece, read and not kept. @throws ShoalError as `readOriginPiece` */
+export async function hashOriginPiece(
+  order: OriginPieceOrder,
+  files: FdCache,
+  blake3: Blake3Engine,
+  context: TaskContext,
+): Promise<{ hash: Uint8Array }> {
+  const hash = blake3.create();
+  await readOriginPiece(order, { write: (bytes) => void hash.update(bytes) }, files, context);
+  return { hash: Uint8Array.from(hash.digest()) };
 }
 
 /** @throws ShoalError `not-found`, `invalid` when larger than `maxBytes`, `source-gone` */
