@@ -4,8 +4,11 @@
  */
 
 export const MAX_WINDOW = 16;
-/** Before anything is measured: one on the way and one waiting behind it. */
-const FIRST_WINDOW = 2;
+/**
+ * Before anything is measured. More would begin many pieces side by side, and a swarm can pass on nothing until the first
+ * of them is whole.
+ */
+const FIRST_WINDOW = 1;
 /** Chosen by simulation of 8 to 1,000 nodes; see bench/notes.md. */
 const PEER_PIECES = 8;
 /** For all downloads together, beyond the first piece of each source: bounds memory, since pieces are verified in it. */

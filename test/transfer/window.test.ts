@@ -12,7 +12,7 @@ test('a window holds what the line holds in a round trip and a little time, and 
   assert.equal(windowOf({ bytesPerSecond: 10 * MIB, roundTripMs: 0.5 }, MIB), 2);
   assert.equal(windowOf({ bytesPerSecond: 1000 * MIB, roundTripMs: 200 }, MIB), MAX_WINDOW);
   assert.equal(windowOf({ bytesPerSecond: 0, roundTripMs: 200 }, MIB), 1);
-  assert.equal(windowOf({ bytesPerSecond: undefined, roundTripMs: undefined }, MIB), 2);
+  assert.equal(windowOf({ bytesPerSecond: undefined, roundTripMs: undefined }, MIB), 1);
 });
 
 const inFlights = fc.record({ pieces: fc.nat(20), others: fc.nat(200), elsewhere: fc.nat(300 * MIB) });
