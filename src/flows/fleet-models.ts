@@ -8,6 +8,7 @@ export class FleetModels {
   readonly views: readonly FleetModelView[];
   readonly #indices: ReadonlyMap<string, number>;
   readonly #offers: readonly Offer[];
+  readonly #own: readonly Model[];
   /** A node's models stay the same for a long time. */
   readonly #columns = new WeakMap<object, FleetColumn>();
   #bySha256: Map<string, number> | undefined;
@@ -15,8 +16,9 @@ export class FleetModels {
   constructor(offers: Iterable<Offer>, own: Iterable<Model>, others: Iterable<string>) {
     const found = new Map<string, FleetModelView>();
     this.#offers = [...offers];
+    this.#own = [...own];
     for (const id of others) found.set(id, { id });
-    for (const model of own) found.set(model.id, viewOf(model, undefined));
+    for (const model of this.#own) found.set(model.id, viewOf(model, undefined));
     for (const offer of this.#offers) found.set(offer.id, viewOf(offer, offer.origins.length));
     this.views = [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.#indices = new Map(this.views.map(({ id }, index) => [id, index]));
@@ -30,7 +32,7 @@ export class FleetModels {
   indexOfBlob(sha256: string): number | undefined {
     if (this.#bySha256 === undefined) {
       this.#bySha256 = new Map();
-      for (const { id, files } of this.#offers) {
+      for (const { id, files } of [...this.#own, ...this.#offers]) {
         const index = this.#indices.get(id);
         if (index === undefined) continue;
         for (const file of files) if (file.sha256 !== undefined) this.#bySha256.set(file.sha256, index);

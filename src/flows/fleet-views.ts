@@ -40,6 +40,8 @@ const SILENT_AFTER_MS = 45_000;
 const TELL_PERIOD_MS = 500;
 /** Have maps of other nodes that are followed at a time, so that their progress can be shown. */
 const FOLLOWED_MAX = 64;
+/** A round trip within a site, and much more than that. */
+const FIRST_WORD_MS = 250;
 
 /** The fleet as this daemon knows it: from its own catalog and from what the others gossip. */
 export class FleetViews implements DaemonFleetViewer {
@@ -82,7 +84,7 @@ export class FleetViews implements DaemonFleetViewer {
 
   async fleet(): Promise<FleetView> {
     // What cannot be had at once comes first: the rest is of one moment.
-    const own = await this.#ownNode();
+    const [own] = await Promise.all([this.#ownNode(), this.#followProgress()]);
     const models = this.#modelsNow();
     const others = this.#parts.swarm.fleet.nodes();
     const columns = [
@@ -151,6 +153,29 @@ export class FleetViews implements DaemonFleetViewer {
     ];
   }
 
+  /** Who asks for the first time waits a moment, so that it learns how far the others are and not only that they fetch. */
+  async #followProgress(): Promise<void> {
+    const { swarm, clock } = this.#parts;
+    const maps = swarm.fleet
+      .nodes()
+      .filter((node) => swarm.isConnected(node.peerId))
+      .flatMap((node) => [...node.partials()].map(({ sha256 }) => swarm.haveMaps.watch(sha256, node.peerId)))
+      .slice(0, FOLLOWED_MAX);
+    const silent = new Set(maps.filter((map) => !map.complete && map.count === 0));
+    if (silent.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const ends = [...silent].map((map) =>
+      map.onChange(() => {
+        silent.delete(map);
+        if (silent.size === 0) resolve();
+      }),
+    );
+    const waiting = new AbortController();
+    await Promise.race([promise, clock.sleep(FIRST_WORD_MS, waiting.signal).catch(() => undefined)]);
+    waiting.abort();
+    for (const end of ends) end();
+  }
+
   #isOnline(node: FleetNode): boolean {
     const { swarm, clock } = this.#parts;
     return swarm.isConnected(node.peerId) || clock.monotonic() - node.seenAt <= SILENT_AFTER_MS;
@@ -176,26 +201,29 @@ export class FleetViews implements DaemonFleetViewer {
     });
   }
 
-  /** Models of which the node announces a part. */
+  /** Models of which the node announces a part: files that it has not begun are missing as a whole. */
   #incomingCells(node: FleetNode, models: FleetModels, budget: { left: number }): FleetCellView[] {
-    const cells = new Map<number, { bytesTotal: number; bytesMissing: number; known: boolean }>();
+    const here = new Map<number, { bytes: number; known: boolean }>();
     for (const { sha256, sizeBytes } of node.partials()) {
       const model = models.indexOfBlob(sha256);
       if (model === undefined) continue;
-      const cell = cells.get(model) ?? { bytesTotal: 0, bytesMissing: 0, known: true };
+      const sum = here.get(model) ?? { bytes: 0, known: true };
       const share = budget.left > 0 ? this.#shareThere({ sha256, sizeBytes }, node.peerId) : undefined;
       budget.left -= 1;
-      cell.bytesTotal += sizeBytes;
-      cell.bytesMissing += Math.round(sizeBytes * (1 - (share ?? 0)));
-      cell.known &&= share !== undefined;
-      cells.set(model, cell);
+      sum.bytes += Math.round(sizeBytes * (share ?? 0));
+      sum.known &&= share !== undefined;
+      here.set(model, sum);
     }
-    return Array.from(cells, ([model, { bytesTotal, bytesMissing, known }]) => ({
-      model,
-      state: 'fetching',
-      bytesTotal,
-      ...(known ? { bytesMissing } : {}),
-    }));
+    return Array.from(here, ([model, { bytes, known }]) => {
+      const bytesTotal = models.views[model]?.sizeBytes;
+      if (bytesTotal === undefined) return { model, state: 'fetching' };
+      return {
+        model,
+        state: 'fetching',
+        bytesTotal,
+        ...(known ? { bytesMissing: Math.max(0, bytesTotal - bytes) } : {}),
+      };
+    });
   }
 
   /** Undefined until the node has told. */

@@ -23,6 +23,7 @@ test('all that anybody has, offers or wants is one list, by id', () => {
   ]);
   assert.equal(models.indexOf('wanted.gguf'), 2);
   assert.equal(models.indexOfBlob('2'.repeat(64)), 0);
+  assert.equal(models.indexOfBlob('1'.repeat(64)), 1, 'also where only this node has it: others fetch it from here');
 });
 
 test('a node with other bytes under the same id is told apart', () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { OrchestratorClient } from '../../src/orchestrator/client.ts';
 import { makeSafetensors } from '../support/make-safetensors.ts';
 import { OrchestratorProcess } from '../support/orchestrator-process.ts';
 import { TestBed } from '../support/test-bed.ts';
+import { eventually } from '../support/wait.ts';
 import { openBrowser } from './chromium.ts';
 import { WatchedPage } from './watched-page.ts';
 
@@ -52,6 +54,15 @@ test('a person gets a model here, sees its pieces come and the daemon go and com
   const map = page.locator('.pieces canvas');
   await map.waitFor();
   assert.match((await map.getAttribute('aria-label')) ?? '', /\d+ of 96 pieces of 256 KiB here/);
+  // The other daemon, asked for the first time, knows how far this one is; so does `shoal fleet` there.
+  const other = new OrchestratorClient({ url: one.api });
+  const coming = await eventually('the other daemon has heard of it', async () => {
+    const { models: known, nodes } = await other.fleet(new AbortController().signal);
+    const [cell] = nodes.find((node) => node.id === 'gpu-2')?.cells ?? [];
+    return known[cell?.model ?? -1]?.id === MODEL ? cell : undefined;
+  });
+  const { bytesTotal = 0, bytesMissing = 0 } = coming;
+  assert.ok(bytesTotal === SIZE_BYTES && bytesMissing > 0 && bytesMissing < bytesTotal, JSON.stringify(coming));
   await page.waitForFunction(() => /MiB\/s/.test(document.querySelector('.transfers')?.textContent ?? ''));
   await page.waitForFunction(() =>
     document.querySelector('[data-row="0"] [aria-colindex="4"]')?.ariaLabel?.startsWith('incoming'),
