@@ -1,5 +1,6 @@
 import type { Gauge } from 'prom-client';
 import type { Clock } from '../util/clock.ts';
+import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { jittered, type Random } from '../util/random.ts';
 import { retryAfterMs, troubleOf } from './orchestrator-requests.ts';
@@ -63,8 +64,9 @@ export class LinkTrouble {
     this.#isWell = false;
     this.#inRow += 1;
     const problem = troubleOf(error);
-    // Half a minute into it registrations are refused instead of heartbeats, for the same reason.
-    const reason = problem.replace(/^(register|heartbeat) /, '');
+    // Half a minute into it registrations are refused instead of heartbeats, for the same reason; and one that is away
+    // resets, refuses or swallows connections in turn.
+    const reason = error instanceof ShoalError ? problem.replace(/^(register|heartbeat) /, '') : 'no answer';
     if (!this.#said.has(reason)) {
       this.#said.add(reason);
       this.#hasComplained = true;

@@ -1,5 +1,4 @@
 import type { Gauge } from 'prom-client';
-import type { Clock } from '../util/clock.ts';
 import { childController, withDeadline } from '../util/deadline.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
@@ -7,6 +6,7 @@ import type { Random } from '../util/random.ts';
 import { Wake } from '../util/wake.ts';
 import type { HeartbeatDocument, RegistrationDocument } from './heartbeat-documents.ts';
 import { LinkTrouble } from './link-trouble.ts';
+import { OrchestratorConnections, type OrchestratorConnectionsParts } from './orchestrator-connections.ts';
 import { type Answer, parseObject, refusal, sendJson } from './orchestrator-requests.ts';
 import { ToldState } from './told-state.ts';
 import type { OrchestratorView } from './views.ts';
@@ -17,13 +17,12 @@ export interface OrchestratorLinkOptions {
   readonly periodMs: number;
 }
 
-export interface OrchestratorLinkParts {
+export interface OrchestratorLinkParts extends OrchestratorConnectionsParts {
   /** Read for each request, so that a rotated token file is picked up. */
   readonly token: () => Promise<string | undefined>;
   readonly registration: () => RegistrationDocument;
   /** Built when it is sent: what waits is never a document, only the wish to send one. */
   readonly heartbeat: () => HeartbeatDocument;
-  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly connected: Gauge<'orchestrator'>;
@@ -48,6 +47,7 @@ export class OrchestratorLink {
   readonly #options: OrchestratorLinkOptions;
   readonly #parts: OrchestratorLinkParts;
   readonly #wake = new Wake();
+  readonly #connections: OrchestratorConnections;
   readonly #trouble: LinkTrouble;
   readonly #state: ToldState;
   /** The registration that the orchestrator has accepted; undefined when it may know none. */
@@ -64,6 +64,7 @@ export class OrchestratorLink {
     this.#options = options;
     this.#parts = parts;
     this.#periodMs = options.periodMs;
+    this.#connections = new OrchestratorConnections(parts);
     this.#trouble = new LinkTrouble(options, parts);
     this.#state = new ToldState(parts);
   }
@@ -129,6 +130,7 @@ export class OrchestratorLink {
       if (!signal.aborted) throw error;
     } finally {
       await this.#sayGoodbye();
+      await this.#connections[Symbol.asyncDispose]();
     }
   }
 
@@ -223,7 +225,8 @@ export class OrchestratorLink {
 
   async #send(method: 'POST' | 'DELETE', path: string, body: unknown, signal: AbortSignal): Promise<Answer> {
     const token = await this.#parts.token();
-    return sendJson(new URL(path, withSlash(this.#options.url)), { method, body, token }, signal);
+    const { dispatcher } = this.#connections;
+    return sendJson(new URL(path, withSlash(this.#options.url)), { method, body, token, dispatcher }, signal);
   }
 }
 

@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { withDeadline } from '../util/deadline.ts';
 import { isAbort, messageOf, ShoalError } from '../util/errors.ts';
 
@@ -6,6 +6,14 @@ export interface Answer {
   readonly status: number;
   readonly body: string;
   readonly retryAfter: string | string[] | undefined;
+}
+
+export interface JsonRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly body?: unknown;
+  readonly token: string | undefined;
+  /** Whose connections are used; by default everybody's. */
+  readonly dispatcher?: Dispatcher;
 }
 
 export const REQUEST_DEADLINE_MS = 5_000;
@@ -16,11 +24,10 @@ const REASON_MAX_LENGTH = 200;
 /** One JSON request to an orchestrator or a pool manager: bounded in time and size. */
 export async function sendJson(
   url: URL,
-  options: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly body?: unknown; readonly token: string | undefined },
+  { method, body, token, dispatcher }: JsonRequest,
   signal: AbortSignal,
   deadlineMs = REQUEST_DEADLINE_MS,
 ): Promise<Answer> {
-  const { method, body, token } = options;
   return withDeadline(
     deadlineMs,
     async (deadline) => {
@@ -32,6 +39,7 @@ export async function sendJson(
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: deadline,
+        ...(dispatcher === undefined ? {} : { dispatcher }),
       });
       return {
         status: answer.statusCode,

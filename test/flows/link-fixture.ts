@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { heartbeatDocument, type RegistrationDocument } from '../../src/flows/heartbeat-documents.ts';
 import { OrchestratorLink } from '../../src/flows/orchestrator-link.ts';
 import { type Clock, systemClock } from '../../src/util/clock.ts';
@@ -30,12 +31,12 @@ export function hastyClock(factor: number): Clock {
 /** A link that runs, over a state that the test changes. */
 export function runLink(
   url: string,
-  options: { clock?: Clock; periodMs?: number; state?: Partial<LinkState> } = {},
+  options: { clock?: Clock; periodMs?: number; state?: Partial<LinkState>; lookup?: LookupFunction } = {},
 ): RunningLink {
-  const { clock = systemClock, periodMs = 10_000 } = options;
+  const { clock = systemClock, periodMs = 10_000, lookup } = options;
   const state: LinkState = { available: [], address: 'http://127.0.0.1:7420', token: undefined, ...options.state };
   const { log, lines } = collectLog();
-  const link = linkTo(url, { state, clock, periodMs, log });
+  const link = linkTo(url, { state, clock, periodMs, log, lookup });
   const controller = new AbortController();
   const running = link.run(controller.signal);
   return {
@@ -49,8 +50,11 @@ export function runLink(
   };
 }
 
-function linkTo(url: string, parts: { state: LinkState; clock: Clock; periodMs: number; log: Log }): OrchestratorLink {
-  const { state, clock, periodMs, log } = parts;
+function linkTo(
+  url: string,
+  parts: { state: LinkState; clock: Clock; periodMs: number; log: Log; lookup: LookupFunction | undefined },
+): OrchestratorLink {
+  const { state, clock, periodMs, log, lookup } = parts;
   const registration = (): RegistrationDocument => ({
     node_id: 'gpu-1',
     machine_id: 'm',
@@ -77,6 +81,7 @@ function linkTo(url: string, parts: { state: LinkState; clock: Clock; periodMs: 
       random: seededRandom(1),
       log,
       connected: OrchestratorLink.gauge(new Metrics()),
+      ...(lookup === undefined ? {} : { lookup }),
     },
   );
 }

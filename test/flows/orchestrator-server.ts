@@ -44,9 +44,10 @@ export class OrchestratorServer implements AsyncDisposable {
   static async start(
     reply: (seen: Seen, all: readonly Seen[]) => Reply = () => OK,
     port = 0,
+    host = '127.0.0.1',
   ): Promise<OrchestratorServer> {
     const made = new OrchestratorServer(reply);
-    made.#server.listen(port, '127.0.0.1');
+    made.#server.listen(port, host);
     await once(made.#server, 'listening');
     return made;
   }

@@ -101,7 +101,7 @@ test('behind a partition nothing is deleted before the orchestrator must take th
 });
 
 test('one that has not been heard of for longer than that holds nothing up', async () => {
-  await using it = runLink('http://127.0.0.1:9', { state: { available: ['m'] }, clock: hastyClock(400) });
+  await using it = runLink('http://127.0.0.1:9', { state: { available: ['m'] }, clock: hastyClock(FACTOR) });
   // It may know what an earlier run of this node said.
   assert.equal(await it.link.told(never), false);
   const startMs = performance.now();
