@@ -1,5 +1,6 @@
 import type { Stream } from '@libp2p/interface';
 import { Uint8ArrayList } from 'uint8arraylist';
+import { withDeadline } from '../util/deadline.ts';
 import { isAbort, ShoalError } from '../util/errors.ts';
 
 const LENGTH_BYTES = 4;
@@ -14,15 +15,18 @@ const WRITE_SLICE_BYTES = 64 * 1024;
 export class FramedStream {
   readonly stream: Stream;
   readonly #maxBytes: number;
+  readonly #drainMs: number;
   readonly #buffer = new Uint8ArrayList();
   #wantedBytes = LENGTH_BYTES;
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(stream: Stream, options: { readonly maxBytes: number }) {
+  /** @param options.drainMs how long the other side may take nothing of what is written */
+  constructor(stream: Stream, options: { readonly maxBytes: number; readonly drainMs?: number }) {
     this.stream = stream;
     this.#maxBytes = options.maxBytes;
+    this.#drainMs = options.drainMs ?? Infinity;
     stream.addEventListener('close', (event) => {
       this.#failure = event.error;
       this.#ended = true;
@@ -76,7 +80,7 @@ export class FramedStream {
     new DataView(length.buffer).setUint32(0, message.length);
     let slice = new Uint8ArrayList(length, message.subarray(0, WRITE_SLICE_BYTES));
     for (let offset = WRITE_SLICE_BYTES; ; offset += WRITE_SLICE_BYTES) {
-      await sendAll(this.stream, slice, signal);
+      await sendWithin(this.stream, slice, { drainMs: this.#drainMs }, signal);
       if (offset >= message.length) return;
       slice = new Uint8ArrayList(message.subarray(offset, offset + WRITE_SLICE_BYTES));
     }
@@ -140,14 +144,32 @@ export class FramedStream {
  * @throws ShoalError `source-gone`
  */
 export async function sendAll(stream: Stream, bytes: Uint8Array | Uint8ArrayList, signal: AbortSignal): Promise<void> {
+  await sendWithin(stream, bytes, { drainMs: Infinity }, signal);
+}
+
+/**
+ * The same, for as long as the other side takes something within `drainMs`: cheaper than a deadline around each message.
+ * @throws ShoalError `source-gone`, and an error named `TimeoutError`
+ */
+export async function sendWithin(
+  stream: Stream,
+  bytes: Uint8Array | Uint8ArrayList,
+  { drainMs }: { readonly drainMs: number },
+  signal: AbortSignal,
+): Promise<void> {
   signal.throwIfAborted();
   try {
     stream.send(bytes);
-    while (stream.writableNeedsDrain) await drained(stream, signal);
+    while (stream.writableNeedsDrain) await drainedWithin(stream, drainMs, signal);
   } catch (error) {
     if (isAbort(error) || error instanceof ShoalError) throw error;
     throw new ShoalError('source-gone', 'the stream broke', { cause: error });
   }
+}
+
+async function drainedWithin(stream: Stream, ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === Infinity) await drained(stream, signal);
+  else await withDeadline(ms, (deadline) => drained(stream, deadline), signal);
 }
 
 function drained(stream: Stream, signal: AbortSignal): Promise<void> {

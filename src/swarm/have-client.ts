@@ -6,6 +6,7 @@ import { FramedStream } from './framing.ts';
 import { MAX_WATCHED_BLOBS } from './have-server.ts';
 import type { Links } from './links.ts';
 import { HAVE_PROTOCOL } from './protocols.ts';
+import { announceWindowSeldom } from './receive-window.ts';
 import { HaveReport, HaveRequest } from './wire/exchange.js';
 
 /** 32 TiB in pieces of 16 MiB: the largest blob that has a manifest. */
@@ -67,6 +68,7 @@ export class HaveReader {
         (deadline) => this.#links.openStream(this.#peerId, HAVE_PROTOCOL, deadline),
         controller.signal,
       );
+      announceWindowSeldom(stream);
       const frames = new FramedStream(stream, { maxBytes: REPORT_MAX_BYTES });
       this.#frames = frames;
       for (const sha256 of this.#watched.keys()) this.#ask(sha256, true, controller.signal);

@@ -16,7 +16,7 @@ const RETRY_LIAR_MS = 60_000;
 
 /**
  * Who has which pieces, told and not asked: a node that fetches a blob watches the others that hold some of it, and gets
- * a snapshot and then every new piece within 100 ms.
+ * a snapshot and then every new piece within a third of a second.
  */
 export class HaveMaps implements AsyncDisposable {
   readonly #blobSize: (sha256: Sha256, peerId: string) => number | undefined;

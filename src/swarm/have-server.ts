@@ -1,9 +1,9 @@
 import type { Stream } from '@libp2p/interface';
 import type { Bitfield } from '../content/bitfield.ts';
 import { isSha256, type Sha256 } from '../content/digest.ts';
-import { withDeadline } from '../util/deadline.ts';
 import { ShoalError } from '../util/errors.ts';
 import { FramedStream } from './framing.ts';
+import { announceWindowSeldom } from './receive-window.ts';
 import { HaveReport, HaveRequest } from './wire/exchange.js';
 
 /** What this node holds of a blob; `have` is read at once and not kept. */
@@ -19,8 +19,8 @@ const FIRST_BATCH_MS = 30;
  * the main thread, which many peers at a time make the dearest part of a fan-out. In the simulator the time of eight
  * nodes is the same for any batch from 20 to 400 ms (1.036 to 1.040 of the bound).
  */
-const SPACING_PER_PEER_MS = 35;
-const MAX_SPACING_MS = 250;
+const SPACING_PER_PEER_MS = 50;
+const MAX_SPACING_MS = 350;
 /** Above this a snapshot is as short as the steps. */
 const MAX_DELTA_STEPS = 4096;
 const WRITE_MS = 15_000;
@@ -41,7 +41,8 @@ export class HaveWatcher {
   /** @param options.peers how many listen to this node */
   constructor(stream: Stream, provider: HaveProvider, options: { readonly peers: () => number }) {
     this.#peers = options.peers;
-    this.#frames = new FramedStream(stream, { maxBytes: HAVE_REQUEST_MAX_BYTES });
+    announceWindowSeldom(stream);
+    this.#frames = new FramedStream(stream, { maxBytes: HAVE_REQUEST_MAX_BYTES, drainMs: WRITE_MS });
     this.#provider = provider;
   }
 
@@ -114,7 +115,10 @@ export class HaveWatcher {
 
   #batchMs(): number {
     const spacingMs = Math.min(MAX_SPACING_MS, SPACING_PER_PEER_MS * this.#peers());
-    return Math.max(FIRST_BATCH_MS, this.#sentMs + spacingMs - performance.now());
+    const nowMs = performance.now();
+    if (nowMs - this.#sentMs >= 2 * spacingMs) return FIRST_BATCH_MS;
+    // At the same moments for all listeners: one turn of the event loop writes to all of them.
+    return spacingMs - (nowMs % spacingMs);
   }
 
   async #send(signal: AbortSignal): Promise<void> {
@@ -126,7 +130,7 @@ export class HaveWatcher {
         const report = this.#report(sha256);
         if (report === undefined) continue;
         const message = HaveReport.encode({ sha256: Uint8Array.from(Buffer.from(sha256, 'hex')), ...report });
-        await withDeadline(WRITE_MS, (deadline) => this.#frames.write(message, deadline), signal);
+        await this.#frames.write(message, signal);
       }
     } catch (error) {
       this.#dirty.clear();

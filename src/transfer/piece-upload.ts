@@ -1,8 +1,8 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Stream } from '@libp2p/interface';
 import { Uint8ArrayList } from 'uint8arraylist';
-import { sendAll } from '../swarm/framing.ts';
-import { childController, withDeadline } from '../util/deadline.ts';
+import { sendWithin } from '../swarm/framing.ts';
+import { childController } from '../util/deadline.ts';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import { type AskedPiece, PieceAnswerer } from './piece-answerer.ts';
 import { encodeAnswer } from './piece-wire.ts';
@@ -131,6 +131,6 @@ export class PieceUpload {
   }
 
   async #send(message: Uint8Array | Uint8ArrayList, signal: AbortSignal): Promise<void> {
-    await withDeadline(DRAIN_MS, (deadline) => sendAll(this.#stream, message, deadline), signal);
+    await sendWithin(this.#stream, message, { drainMs: DRAIN_MS }, signal);
   }
 }

@@ -6,6 +6,7 @@ import type { Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { FramedStream, sendAll } from '../../src/swarm/framing.ts';
 import { createSwarmNode, type SwarmNode } from '../../src/swarm/node.ts';
+import { announceWindowSeldom } from '../../src/swarm/receive-window.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { fleetKey, never, rejectsWith, until } from './scene.ts';
@@ -111,4 +112,28 @@ test('waiting for room ends with the signal and with the stream', async () => {
   const filling = fill(never);
   setTimeout(() => near.abort(new Error('enough')), 50);
   await assert.rejects(filling, (error) => error instanceof ShoalError && error.code === 'source-gone');
+});
+
+test('short messages are not each answered with a window, and the window does not run out', async () => {
+  const { near, far } = await pair();
+  announceWindowSeldom(far);
+  let windows = 0;
+  const inside = far as unknown as { sendFrame(frame: { readonly type: number }): void };
+  const sendFrame = inside.sendFrame.bind(far);
+  inside.sendFrame = (frame) => {
+    windows += frame.type === 1 ? 1 : 0;
+    sendFrame(frame);
+  };
+  const writer = new FramedStream(near, { maxBytes: 1e7 });
+  const reader = new FramedStream(far, { maxBytes: 1e7 });
+  for (let index = 0; index < 100; index += 1) {
+    await writer.write(Uint8Array.of(index), never);
+    assert.deepEqual(await reader.read(never), Uint8Array.of(index));
+  }
+  // The first answers the opening of the stream.
+  assert.ok(windows <= 1, `${windows} windows for 100 messages`);
+  const large = new Uint8Array(5_000_000);
+  const writing = writer.write(large, never);
+  assert.deepEqual(await reader.read(never), large);
+  await writing;
 });
