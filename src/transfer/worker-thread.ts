@@ -15,6 +15,7 @@ import type {
   TaskOrder,
 } from './data-orders.ts';
 import { failureOf, revive } from './failure.ts';
+import { Outbox } from './outbox.ts';
 
 const TERMINATE_MS = 500;
 /** A cancelled task ends at its next step; when it has not by then, a system call holds the thread. */
@@ -58,6 +59,7 @@ export class WorkerThread {
   readonly #running = new Map<number, Running>();
   readonly #openBlobs = new Set<number>();
   #worker: Worker | undefined;
+  #outbox = new Outbox<Order>(() => undefined);
   #nextTask = 1;
   #closed = false;
   #lastFactMs = 0;
@@ -88,7 +90,7 @@ export class WorkerThread {
     order: Extract<TaskOrder, { kind: K }>,
     onFact: (fact: TaskFact) => void = () => undefined,
   ): Task<K> {
-    const worker = this.#spawned();
+    this.#spawned();
     const task = this.#nextTask;
     this.#nextTask += 1;
     const ended = new Promise<ResultOf<K>>((resolve, reject) => {
@@ -97,7 +99,7 @@ export class WorkerThread {
     });
     // Whoever gave up on the task does not look at how it ends.
     ended.catch(() => undefined);
-    post(worker, { kind: 'start', task, order });
+    this.#outbox.put({ kind: 'start', task, order });
     return {
       ended,
       control: (control, transfer = []) => this.#control(task, control, transfer),
@@ -111,14 +113,14 @@ export class WorkerThread {
   }
 
   openBlob(blob: number, partial: PartialPlace): void {
-    const worker = this.#spawned();
+    this.#spawned();
     if (this.#openBlobs.has(blob)) return;
     this.#openBlobs.add(blob);
-    post(worker, { kind: 'open-blob', blob, partial });
+    this.#outbox.put({ kind: 'open-blob', blob, partial });
   }
 
   closeBlob(blob: number): void {
-    if (this.#openBlobs.delete(blob) && this.#worker !== undefined) post(this.#worker, { kind: 'close-blob', blob });
+    if (this.#openBlobs.delete(blob)) this.#outbox.put({ kind: 'close-blob', blob });
   }
 
   /** False when a system call holds the thread, so that it cannot end before that returns: it is not waited for. */
@@ -147,30 +149,32 @@ export class WorkerThread {
       running.lentBuffers += 1;
       this.#pool.handedOver();
     }
-    post(this.#worker, { kind: 'control', task, control }, transfer);
+    this.#outbox.put({ kind: 'control', task, control }, transfer);
   }
 
-  #spawned(): Worker {
+  #spawned(): void {
     if (this.#closed) throw new ShoalError('source-gone', 'the data plane is closed');
-    if (this.#worker !== undefined) return this.#worker;
+    if (this.#worker !== undefined) return;
     const worker = new Worker(new URL('./worker/data-worker.ts', import.meta.url), {
       name: this.name,
       workerData: { blake3: this.#options.blake3, lane: this.#options.lane },
       // Bytes live outside the heap; a small one is collected often and cheaply, and keeps the process small.
       resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
     });
-    worker.on('message', (fact: Fact) => this.#take(fact));
+    worker.on('message', (facts: readonly Fact[]) => {
+      this.#lastFactMs = performance.now();
+      for (const fact of facts) this.#take(fact);
+    });
     worker.on('error', (error) => {
       this.#log.error({ err: error, worker: this.name }, 'data worker failed, its tasks are lost');
       this.#forget(worker);
     });
     worker.on('exit', () => this.#forget(worker));
     this.#worker = worker;
-    return worker;
+    this.#outbox = new Outbox<Order>((orders, transfer) => worker.postMessage(orders, transfer));
   }
 
   #take(fact: Fact): void {
-    this.#lastFactMs = performance.now();
     if (fact.kind === 'ask') {
       void this.#reply(fact.ask, fact.question);
       return;
@@ -196,12 +200,12 @@ export class WorkerThread {
   }
 
   async #reply(ask: number, question: Question): Promise<void> {
-    const worker = this.#worker;
-    if (worker === undefined) return;
+    // Of this worker: one that has taken its place has not asked.
+    const outbox = this.#outbox;
     try {
-      post(worker, { kind: 'answer', ask, answer: await this.#answer(question, this) });
+      outbox.put({ kind: 'answer', ask, answer: await this.#answer(question, this) });
     } catch (error) {
-      post(worker, { kind: 'no-answer', ask, failure: failureOf(error) });
+      outbox.put({ kind: 'no-answer', ask, failure: failureOf(error) });
     }
   }
 
@@ -209,6 +213,7 @@ export class WorkerThread {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#openBlobs.clear();
+    this.#outbox = new Outbox<Order>(() => undefined);
     this.#lose(new ShoalError('internal', `data worker ${this.name} ended unexpectedly`));
   }
 
@@ -219,8 +224,4 @@ export class WorkerThread {
       running.reject(error);
     }
   }
-}
-
-function post(worker: Worker, order: Order, transfer: readonly ArrayBuffer[] = []): void {
-  worker.postMessage(order, [...transfer]);
 }

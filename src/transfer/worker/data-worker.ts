@@ -12,11 +12,14 @@ import type {
   TaskOrder,
 } from '../data-orders.ts';
 import { failureOf } from '../failure.ts';
+import { Outbox } from '../outbox.ts';
 import { BlobTable } from './blob-table.ts';
 import { hashPrefix, recheck } from './check-partial.ts';
 import { copyFile } from './copy-file.ts';
+import { Doze } from './doze.ts';
 import { FdCache } from './fd-cache.ts';
 import { hashOriginPiece, readOriginDocument, readOriginPiece } from './fetch-file.ts';
+import { GATHER_BYTES, Gathering } from './gathering.ts';
 import type { HttpReader } from './http-reader.ts';
 import { fetchOverLane } from './lane/fetch-lane.ts';
 import type { LaneLines } from './lane/lane-lines.ts';
@@ -40,8 +43,10 @@ const blobs = new BlobTable();
 const files = new FdCache();
 /** Pieces of one origin are read one after the other, as a disk likes it. */
 const originLine = new Line();
-const tasks = new TaskTable((fact: Fact, transfer) => port.postMessage(fact, [...transfer]));
-const questions = new Questions((fact) => port.postMessage(fact));
+const outbox = new Outbox<Fact>((facts, transfer) => port.postMessage(facts, transfer));
+const tasks = new TaskTable(outbox);
+const questions = new Questions((fact) => outbox.put(fact));
+const doze = new Doze({ beforehand: () => outbox.endTurn() });
 let http: Promise<HttpReader> | undefined;
 let lines: Promise<LaneLines> | undefined;
 
@@ -54,7 +59,7 @@ async function httpReader(): Promise<HttpReader> {
 /** TLS is loaded only where there are lanes. */
 async function laneLines(): Promise<LaneLines> {
   const credentials = laneCredentials();
-  lines ??= import('./lane/lane-lines.ts').then((module) => new module.LaneLines({ credentials, questions }));
+  lines ??= import('./lane/lane-lines.ts').then((module) => new module.LaneLines({ credentials, questions, doze }));
   return await lines;
 }
 
@@ -92,9 +97,11 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
       const result = await withSink(order, context, async (sink) => {
         const { offset, length } = order.piece;
         const range = { offset, length, sizeBytes: order.sizeBytes };
+        const gathering = new Gathering(sink, { length, buffer: new Uint8Array(Math.min(length, GATHER_BYTES)) });
         const take = (bytes: Uint8Array): void => {
-          sink.write(bytes);
+          gathering.take(bytes);
           progress.add(bytes.length);
+          doze.received(bytes.length);
         };
         validator = await reader.readRange(order.request, { range, validator }, take, context.signal);
       });
@@ -133,7 +140,7 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
       return undefined;
     case 'serve-lane': {
       const { LaneListener } = await import('./lane/lane-listener.ts');
-      const listener = new LaneListener({ credentials: laneCredentials(), questions, files }, context);
+      const listener = new LaneListener({ credentials: laneCredentials(), questions, files, doze }, context);
       await listener.run(order.address, { shared: order.shared });
       return undefined;
     }
@@ -157,7 +164,11 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
   }
 }
 
-port.on('message', (order: Order) => {
+port.on('message', (orders: readonly Order[]) => {
+  for (const order of orders) take(order);
+});
+
+function take(order: Order): void {
   switch (order.kind) {
     case 'start':
       void tasks.start(order.task, (context) => run(order.order, context), failureOf);
@@ -178,4 +189,4 @@ port.on('message', (order: Order) => {
       blobs.close(order.blob);
       return;
   }
-});
+}

@@ -1,4 +1,5 @@
 import type { Control, Fact, Failure, TaskFact } from '../data-orders.ts';
+import type { Outbox } from '../outbox.ts';
 import type { TaskContext } from './task.ts';
 
 interface Running {
@@ -10,10 +11,10 @@ interface Running {
 /** The tasks a worker is running, by number. Every task that was started ends with exactly one fact. */
 export class TaskTable {
   readonly #running = new Map<number, Running>();
-  readonly #post: (fact: Fact, transfer: readonly ArrayBuffer[]) => void;
+  readonly #outbox: Outbox<Fact>;
 
-  constructor(post: (fact: Fact, transfer: readonly ArrayBuffer[]) => void) {
-    this.#post = post;
+  constructor(outbox: Outbox<Fact>) {
+    this.#outbox = outbox;
   }
 
   async start(
@@ -26,6 +27,7 @@ export class TaskTable {
     const context: TaskContext = {
       signal: running.controller.signal,
       tell: (fact, transfer = []) => this.#tell(task, fact, transfer),
+      mention: (fact) => this.#outbox.mention({ kind: 'fact', task, fact }),
       onControl: (listener) => {
         running.listener = listener;
         for (const control of running.early.splice(0)) listener(control);
@@ -51,7 +53,7 @@ export class TaskTable {
   #end(task: number, running: Running, fact: Fact): void {
     this.#running.delete(task);
     for (const control of running.early) this.#giveBack(task, control);
-    this.#post(fact, []);
+    this.#outbox.put(fact);
   }
 
   /** A chunk of a task that has ended: its buffer must not be lost. */
@@ -60,6 +62,6 @@ export class TaskTable {
   }
 
   #tell(task: number, fact: TaskFact, transfer: readonly ArrayBuffer[]): void {
-    this.#post({ kind: 'fact', task, fact }, transfer);
+    this.#outbox.put({ kind: 'fact', task, fact }, transfer);
   }
 }

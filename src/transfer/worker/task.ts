@@ -6,6 +6,8 @@ import type { Control, TaskFact } from '../data-orders.ts';
 export interface TaskContext {
   readonly signal: AbortSignal;
   tell(fact: TaskFact, transfer?: readonly ArrayBuffer[]): void;
+  /** What may come a little later: it wakes nobody by itself. */
+  mention(fact: TaskFact): void;
   /** Controls that came before the task was ready are kept for it. */
   onControl(listener: (control: Control) => void): void;
 }
@@ -16,9 +18,12 @@ export async function breathe(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
 }
 
-/** A message to the main thread costs it about as much as 100 KiB cost the network. */
-const PROGRESS_MS = 25;
-/** A piece that is here sooner tells of itself by its end. */
+/**
+ * A message to the main thread costs it about as much as 100 KiB cost the network. Who is silent is found out after
+ * seconds, and a piece that is here sooner tells of itself by its end.
+ */
+const PROGRESS_MS = 100;
+/** That it has begun to come is told soon: the round trip is measured by it, and it is not asked of others any more. */
 const FIRST_PROGRESS_MS = 5;
 
 /** Tells progress often enough for stall detection and seldom enough to cost nothing; what comes last the end tells. */
@@ -26,6 +31,7 @@ export class Progress {
   readonly #context: TaskContext;
   #bytes = 0;
   #toldMs: number | undefined;
+  #hasBegun = false;
 
   constructor(context: TaskContext) {
     this.#context = context;
@@ -36,15 +42,22 @@ export class Progress {
     const nowMs = performance.now();
     this.#toldMs ??= nowMs - PROGRESS_MS + FIRST_PROGRESS_MS;
     if (nowMs - this.#toldMs < PROGRESS_MS) return;
-    this.flush();
     this.#toldMs = nowMs;
+    if (this.#hasBegun) this.#context.mention(this.#fact());
+    else this.flush();
+    this.#hasBegun = true;
   }
 
   /** For work whose end does not say how many bytes there were. */
   flush(): void {
     if (this.#bytes === 0) return;
-    this.#context.tell({ kind: 'progress', bytes: this.#bytes });
+    this.#context.tell(this.#fact());
+  }
+
+  #fact(): TaskFact {
+    const fact = { kind: 'progress', bytes: this.#bytes } as const;
     this.#bytes = 0;
+    return fact;
   }
 }
 

@@ -3,6 +3,7 @@ import { connect as connectSecure, type TLSSocket } from 'node:tls';
 import { ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
 import type { LaneCredentials } from '../../data-orders.ts';
+import type { Doze } from '../doze.ts';
 import type { Questions } from '../questions.ts';
 import { certificateOf, LANE_CIPHER, LANE_PROTOCOL } from './lane-tls.ts';
 import { plainHello } from './plain-lane.ts';
@@ -13,6 +14,7 @@ const RECEIVE_BYTES = 64 * 1024;
 export interface ConnectLaneParts {
   readonly credentials: LaneCredentials;
   readonly questions: Questions;
+  readonly doze: Doze;
 }
 
 /** An open connection to a peer, proved to be the peer. `receive` is called with what it sends from now on. */

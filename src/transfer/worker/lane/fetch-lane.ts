@@ -1,9 +1,9 @@
 import { ShoalError } from '../../../util/errors.ts';
 import type { LanePeer, PieceOrder } from '../../data-orders.ts';
 import type { Refusal } from '../../piece-wire.ts';
+import { Gathering } from '../gathering.ts';
 import type { PieceSink } from '../piece-sink.ts';
 import { Progress, type TaskContext } from '../task.ts';
-import type { LaneLine } from './lane-line.ts';
 import type { LaneLines } from './lane-lines.ts';
 
 /**
@@ -20,11 +20,13 @@ export async function fetchOverLane(
   context.signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const { length, index } = order.piece;
-  const landing = new Landing(line, sink, length, context);
+  const gathering = new Gathering(sink, { length, buffer: line.gathered });
+  const progress = new Progress(context);
   const receiver = {
     write: (bytes: Uint8Array): void => {
       try {
-        if (landing.take(bytes)) resolve(undefined);
+        if (gathering.take(bytes)) resolve(undefined);
+        progress.add(bytes.length);
       } catch (error) {
         // The disk's fault, not the line's: the other pieces go on.
         reject(error);
@@ -44,40 +46,6 @@ export async function fetchOverLane(
     await promise;
   } finally {
     context.signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** Gathers what the line brings in records of 16 KiB into steps that are worth a hash and a system call. */
-class Landing {
-  readonly #line: LaneLine;
-  readonly #sink: PieceSink;
-  readonly #progress: Progress;
-  #missing: number;
-  #filled = 0;
-
-  constructor(line: LaneLine, sink: PieceSink, length: number, context: TaskContext) {
-    this.#line = line;
-    this.#sink = sink;
-    this.#missing = length;
-    this.#progress = new Progress(context);
-  }
-
-  /** True when the piece is complete. */
-  take(bytes: Uint8Array): boolean {
-    const { gathered } = this.#line;
-    for (let at = 0; at < bytes.length; ) {
-      const part = bytes.subarray(at, at + gathered.length - this.#filled);
-      gathered.set(part, this.#filled);
-      this.#filled += part.length;
-      this.#missing -= part.length;
-      at += part.length;
-      if (this.#filled === gathered.length || this.#missing === 0) {
-        this.#sink.write(gathered.subarray(0, this.#filled));
-        this.#filled = 0;
-      }
-    }
-    this.#progress.add(bytes.length);
-    return this.#missing === 0;
   }
 }
 

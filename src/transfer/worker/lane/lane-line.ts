@@ -4,12 +4,11 @@ import { messageOf, ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
 import type { LanePeer } from '../../data-orders.ts';
 import { gone, PieceAsker, type PieceReceiver } from '../../piece-asker.ts';
+import { GATHER_BYTES } from '../gathering.ts';
 import { type ConnectLaneParts, connectLane } from './connect-lane.ts';
 
 /** For an address whose packets are dropped: who waits falls back to the libp2p stream. */
 const CONNECT_MS = 2500;
-/** Bytes are hashed and written in steps of this size: fewer are more system calls, more leave the processor's cache. */
-const GATHER_BYTES = 256 * 1024;
 
 /**
  * The asking end of one lane. Bytes come into one static buffer for each line, so receiving makes no garbage, and are
@@ -106,7 +105,10 @@ async function openTo(
   const opened = await connectLane(address, peerId, parts, signal);
   const { socket } = opened;
   const line = LaneLine.over(socket, onClose);
-  opened.receive((bytes) => line.take(bytes));
+  opened.receive((bytes) => {
+    line.take(bytes);
+    parts.doze.received(bytes.length);
+  });
   socket.on('error', (error) => line.end(error));
   socket.on('close', () => line.end(gone(undefined)));
   // A server that ends its side has nothing more to give.

@@ -3,6 +3,7 @@ import { type SecureContext, TLSSocket } from 'node:tls';
 import { codeOf, isAbort, messageOf, ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
 import type { LaneCredentials } from '../../data-orders.ts';
+import type { Doze } from '../doze.ts';
 import type { FdCache } from '../fd-cache.ts';
 import type { Questions } from '../questions.ts';
 import type { TaskContext } from '../task.ts';
@@ -23,6 +24,7 @@ export interface LaneListenerParts {
   readonly credentials: LaneCredentials;
   readonly questions: Questions;
   readonly files: FdCache;
+  readonly doze: Doze;
 }
 
 /** Accepts lanes: strangers are few at a time and have little time, and only members of the fleet are let in. */

@@ -4,6 +4,7 @@ import { codeOf, ShoalError } from '../../../util/errors.ts';
 import type { TaskFact, UploadTurn } from '../../data-orders.ts';
 import { type AskedPiece, PieceAnswerer } from '../../piece-answerer.ts';
 import { ANSWER_BYTES, encodeAnswer } from '../../piece-wire.ts';
+import type { Doze } from '../doze.ts';
 import type { FdCache } from '../fd-cache.ts';
 import type { Questions } from '../questions.ts';
 import { ServedReading } from '../served-reading.ts';
@@ -22,6 +23,7 @@ const DRAIN_MS = 30_000;
 export interface LaneUploadParts {
   readonly questions: Questions;
   readonly files: FdCache;
+  readonly doze: Doze;
   readonly tell: (fact: TaskFact) => void;
 }
 
@@ -167,6 +169,7 @@ export class LaneUpload {
     this.#unsent += 1;
     this.#socket.write(buffer.subarray(0, length), () => {
       this.#unsent -= 1;
+      this.#parts.doze.sent();
       this.#buffers.push(buffer);
       this.#sent?.();
     });

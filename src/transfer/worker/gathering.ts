@@ -1,0 +1,35 @@
+import type { PieceSink } from './piece-sink.ts';
+
+/** Bytes are hashed and written in steps of this size: fewer are more system calls, more leave the processor's cache. */
+export const GATHER_BYTES = 256 * 1024;
+
+/** Gathers what a line brings in small parts into steps that are worth a hash and a system call. */
+export class Gathering {
+  readonly #sink: PieceSink;
+  readonly #buffer: Uint8Array;
+  #missing: number;
+  #filled = 0;
+
+  /** @param options.buffer used from the first byte of the piece to its last, and by nobody else meanwhile */
+  constructor(sink: PieceSink, options: { readonly length: number; readonly buffer: Uint8Array }) {
+    this.#sink = sink;
+    this.#buffer = options.buffer;
+    this.#missing = options.length;
+  }
+
+  /** True when the piece is complete. */
+  take(bytes: Uint8Array): boolean {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + this.#buffer.length - this.#filled);
+      this.#buffer.set(part, this.#filled);
+      this.#filled += part.length;
+      this.#missing -= part.length;
+      at += part.length;
+      if (this.#filled === this.#buffer.length || this.#missing === 0) {
+        this.#sink.write(this.#buffer.subarray(0, this.#filled));
+        this.#filled = 0;
+      }
+    }
+    return this.#missing === 0;
+  }
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { Outbox } from '../../src/transfer/outbox.ts';
+
+function box(): { outbox: Outbox<number>; posts: number[][] } {
+  const posts: number[][] = [];
+  return { outbox: new Outbox<number>((messages) => posts.push([...messages])), posts };
+}
+
+test('all messages of a turn go together, in order', async () => {
+  const { outbox, posts } = box();
+  outbox.put(1);
+  outbox.mention(2);
+  outbox.put(3);
+  assert.deepEqual(posts, []);
+  await turn();
+  await turn();
+  assert.deepEqual(posts, [[1, 2, 3]]);
+  outbox.put(4);
+  await turn();
+  await turn();
+  assert.deepEqual(posts, [[1, 2, 3], [4]]);
+});
+
+test('a mention waits for company, and goes alone when none comes', async () => {
+  const { outbox, posts } = box();
+  outbox.mention(1);
+  await turn();
+  await turn();
+  outbox.endTurn();
+  assert.deepEqual(posts, []);
+  outbox.put(2);
+  await turn();
+  await turn();
+  assert.deepEqual(posts, [[1, 2]]);
+  outbox.mention(3);
+  await delay(250);
+  assert.deepEqual(posts, [[1, 2], [3]]);
+});
+
+test('the end of a turn can be told, before a sleep', () => {
+  const { outbox, posts } = box();
+  outbox.put(1);
+  outbox.endTurn();
+  assert.deepEqual(posts, [[1]]);
+  outbox.endTurn();
+  assert.deepEqual(posts, [[1]]);
+});
