@@ -1,3 +1,5 @@
+const nothingAsked = { name: undefined, answer: false };
+
 /**
  * The names that a node or a pool offers, sorted. Most lists stay the same from one heartbeat to the next, and most pools
  * offer what their node offers: then the same object stands for both.
@@ -7,6 +9,8 @@ export class ModelList {
   readonly names: readonly string[];
   #set: ReadonlySet<string> | undefined;
   #json: Buffer | undefined;
+  /** The question before: the pools of a node share a list, and are asked one after the other. */
+  #asked: { readonly name: string | undefined; readonly answer: boolean } = nothingAsked;
 
   private constructor(names: readonly string[]) {
     this.names = names;
@@ -21,8 +25,10 @@ export class ModelList {
   }
 
   has(name: string): boolean {
+    if (name === this.#asked.name) return this.#asked.answer;
     this.#set ??= new Set(this.names);
-    return this.#set.has(name);
+    this.#asked = { name, answer: this.#set.has(name) };
+    return this.#asked.answer;
   }
 
   /** As JSON in UTF-8, encoded once. */

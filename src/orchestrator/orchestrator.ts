@@ -94,15 +94,22 @@ export class Orchestrator {
     const demand = this.#demandOf(wish);
     const counts: Partial<Record<Refusal, number>> = {};
     const refused: RefusedPool[] = [];
-    for (const node of this.registry.nodes()) {
-      for (const pool of node.pools.values()) {
-        const reason = refusalOf(pool, demand);
-        if (reason === undefined) continue;
-        counts[reason] = (counts[reason] ?? 0) + 1;
-        refused.push({ pool, reason });
+    const nodes = [...this.registry.nodes()];
+    function* counted(): Iterable<RefusedPool> {
+      for (const node of nodes) {
+        for (const pool of node.pools.values()) {
+          const reason = refusalOf(pool, demand);
+          if (reason === undefined) continue;
+          const one = { pool, reason };
+          counts[reason] = (counts[reason] ?? 0) + 1;
+          if (refused.length < REFUSED_MAX) refused.push(one);
+          yield one;
+        }
       }
     }
-    return { refused: refused.slice(0, REFUSED_MAX), counts, prospects: this.#prospects(refused, demand) };
+    // Ten thousand pools may refuse: they are looked at one by one, and few are kept.
+    const prospects = this.#prospects(counted(), demand);
+    return { refused, counts, prospects };
   }
 
   /** Takes a slot of a pool that the caller chose. @throws ShoalError `not-found`, `conflict` */
@@ -163,7 +170,7 @@ export class Orchestrator {
     return fewest ?? this.registry.nodes();
   }
 
-  #prospects(refused: readonly RefusedPool[], demand: Demand): Prospect[] {
+  #prospects(refused: Iterable<RefusedPool>, demand: Demand): Prospect[] {
     const rates: number[] = [];
     const sizes = new Map<string, number>();
     for (const node of this.registry.nodes()) {
