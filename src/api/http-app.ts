@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { TSchema } from 'typebox';
@@ -147,21 +146,6 @@ export function sendProblem(
     .serializer(JSON.stringify)
     .send({ ...more(document), ...document });
   return document;
-}
-
-export async function describe(
-  app: App,
-  about: { readonly title: string; readonly description: string; readonly version: string },
-): Promise<void> {
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: about,
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }],
-    },
-    refResolver: { buildLocalReference: (json) => json['$id'] as string },
-  });
 }
 
 export interface Api extends AsyncDisposable {

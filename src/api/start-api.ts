@@ -2,9 +2,11 @@ import type { NodeService } from '../flows/node-service.ts';
 import { type HostPort, isLoopbackHost } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
 import type { App, RouteParts } from './app.ts';
+import { describe } from './describe-app.ts';
 import { EventStreams, eventRoute, usualEventStreams } from './event-streams.ts';
+import { daemonExamples } from './examples.ts';
 import { BearerGuard, checkHost, checkOrigin, securityHeaders } from './guard.ts';
-import { type Api, assertGuarded, createApp, describe, observe, sendProblem, serveApp } from './http-app.ts';
+import { type Api, assertGuarded, createApp, observe, sendProblem, serveApp } from './http-app.ts';
 import { encodeModelId } from './model-url.ts';
 import { pageRoutes } from './page.ts';
 import { fleetRoutes, pieceMapRoutes } from './routes/fleet.ts';
@@ -41,11 +43,15 @@ export async function startApi(options: ApiOptions, parts: { service: NodeServic
   protect(app, { isLoopback, token: options.token });
   const patternOf = (path: string): string => path.replace(/^\/v1\/models\/[^/]+/, '/v1/models/:id');
   observe(app, { metrics: service.metrics, log, answerProblem: sendProblem, patternOf });
-  await describe(app, {
-    title: 'Shoal',
-    version: options.version,
-    description: "One node of a fleet that keeps every GPU node's models directory stocked.",
-  });
+  await describe(
+    app,
+    {
+      title: 'Shoal',
+      version: options.version,
+      description: "One node of a fleet that keeps every GPU node's models directory stocked.",
+    },
+    daemonExamples,
+  );
   const routes: RouteParts = { service, version: options.version, signal: closing.signal };
   for (const add of [healthRoutes, modelRoutes, nodeRoutes, catalogRoutes, poolRoutes]) add(app, routes);
   eventRoute(app, {

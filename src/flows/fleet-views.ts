@@ -163,11 +163,11 @@ export class FleetViews implements DaemonFleetViewer {
       .slice(0, FOLLOWED_MAX);
     const silent = new Set(maps.filter((map) => !map.complete && map.count === 0));
     if (silent.size === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     const ends = [...silent].map((map) =>
       map.onChange(() => {
         silent.delete(map);
-        if (silent.size === 0) resolve();
+        if (silent.size === 0) resolve(undefined);
       }),
     );
     const waiting = new AbortController();

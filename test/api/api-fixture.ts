@@ -4,6 +4,7 @@ import { type ApiOptions, startApi } from '../../src/api/start-api.ts';
 import type { ModelView } from '../../src/flows/views.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { FakeNode } from './fake-node.ts';
+import { checkedFetch } from './openapi-check.ts';
 
 export interface Served {
   readonly node: FakeNode;
@@ -23,5 +24,5 @@ export async function serve(
     { service: node, log: silentLog },
   );
   t.after(() => api[Symbol.asyncDispose]());
-  return { node, api, request: (path, init) => fetch(api.url + path, init) };
+  return { node, api, request: checkedFetch(api.url) };
 }

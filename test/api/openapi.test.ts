@@ -1,19 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { serveOrchestrator } from '../orchestrator/api-fixture.ts';
 import { serve } from './api-fixture.ts';
-
-interface OpenApi {
-  readonly openapi: string;
-  readonly info: { readonly title: string; readonly version: string };
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
-}
-
-interface Operation {
-  readonly summary?: string;
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: object }>>;
-}
+import { type OpenApi, OpenApiCheck } from './openapi-check.ts';
 
 /** Every route of the contract, with its methods. */
 const CONTRACT: Readonly<Record<string, readonly string[]>> = {
@@ -95,4 +84,41 @@ test('every operation says what it does, and names every parameter of its path',
       );
     }
   }
+});
+
+test('every route has its statuses, and what it is asked and answers as an example that is right', async (t) => {
+  for (const { request } of [await serve(t), await serveOrchestrator(t)]) {
+    const document = (await (await request('/openapi.json')).json()) as OpenApi;
+    const check = new OpenApiCheck(document);
+    const lacking: string[] = [];
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, { parameters = [], requestBody, responses }] of Object.entries(operations)) {
+        const where = `${method} ${path}`;
+        const isOpen = responses['default'] === undefined; // health and metrics
+        if (!isOpen && responses['401'] === undefined) lacking.push(`${where}: 401`);
+        const hasId = parameters.some((parameter) => parameter.in === 'path');
+        if (!isOpen && hasId && responses['404'] === undefined) lacking.push(`${where}: 404`);
+        const asked = requestBody?.content['application/json'];
+        if (asked !== undefined && asked.example === undefined) lacking.push(`${where}: no example of what is sent`);
+        const answers = Object.values(responses).flatMap(({ content }) => content?.['application/json'] ?? []);
+        for (const { schema, example } of [...(asked === undefined ? [] : [asked]), ...answers]) {
+          if (schema !== undefined && example !== undefined) check.value(where, schema, example, { exact: true });
+        }
+      }
+    }
+    assert.deepEqual(lacking, []);
+    const examples = JSON.stringify(document).match(/"example":/g) ?? [];
+    assert.ok(examples.length > 10, `${examples.length} examples`);
+  }
+});
+
+test('an answer with a member too many, too few or of another form does not pass for what is described', async (t) => {
+  const { request } = await serve(t);
+  const check = new OpenApiCheck((await (await request('/openapi.json')).json()) as OpenApi);
+  const answer = (body: unknown) => check.answer('GET', '/v2/catalog/availability', Response.json(body));
+  const right = { nodes: {}, total_models: 0, replicated_models: [], single_node_models: [] };
+  await answer(right);
+  await assert.rejects(answer({ ...right, extra: 1 }));
+  await assert.rejects(answer({ ...right, total_models: 'none' }));
+  await assert.rejects(answer({ nodes: {} }));
 });

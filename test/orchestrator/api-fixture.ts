@@ -4,6 +4,7 @@ import { OrchestratorClient } from '../../src/orchestrator/client.ts';
 import { TokenTable } from '../../src/orchestrator/token-table.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { Metrics } from '../../src/util/metrics.ts';
+import { checkedFetch } from '../api/openapi-check.ts';
 import { TestFleet } from './fleet-fixture.ts';
 
 export interface ServedOrchestrator {
@@ -29,8 +30,9 @@ export async function serveOrchestrator(
   t.after(() => api[Symbol.asyncDispose]());
   const { token } = options;
   const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const checked = checkedFetch(api.url, authorization);
   const request = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(api.url + path, { ...init, headers: { ...authorization, ...(init.headers as Record<string, string>) } });
+    checked(path, { ...init, headers: { ...authorization, ...(init.headers as Record<string, string>) } });
   return {
     fleet,
     url: api.url,

@@ -11,13 +11,15 @@ import { type HostPort, isLoopbackHost } from '../../util/host-port.ts';
 import type { Log } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { App } from '../app.ts';
+import { describe } from '../describe-app.ts';
 import { EventStreams, eventRoute, usualEventStreams } from '../event-streams.ts';
 import { checkHost, checkOrigin, securityHeaders } from '../guard.ts';
-import { type Api, assertGuarded, createApp, describe, observe, sendProblem, serveApp } from '../http-app.ts';
+import { type Api, assertGuarded, createApp, observe, sendProblem, serveApp } from '../http-app.ts';
 import { encodeModelId } from '../model-url.ts';
 import { pageRoutes } from '../page.ts';
 import { fleetRoutes } from '../routes/fleet.ts';
 import { compileValidator } from '../validator.ts';
+import { orchestratorExamples } from './examples.ts';
 import { fleetEvents } from './fleet-events.ts';
 import { forbidden, type OrchestratorRouteParts } from './orchestrator-app.ts';
 import { RegistryFleet } from './registry-fleet.ts';
@@ -62,11 +64,15 @@ export async function startOrchestratorApi(options: OrchestratorApiOptions, part
   });
   protect(app, { isLoopback, tokens });
   observe(app, { metrics, log, answerProblem: sendShapedProblem, patternOf });
-  await describe(app, {
-    title: 'Shoal orchestrator',
-    version: options.version,
-    description: 'Consumes the heartbeats of nodes, and says which models are where and where a task can run.',
-  });
+  await describe(
+    app,
+    {
+      title: 'Shoal orchestrator',
+      version: options.version,
+      description: 'Consumes the heartbeats of nodes, and says which models are where and where a task can run.',
+    },
+    orchestratorExamples,
+  );
   const routes: OrchestratorRouteParts = {
     ...{ orchestrator, tokens, metrics, clock, version: options.version, signal: closing.signal },
     availability: new AvailabilityStream({ registry: orchestrator.registry }),
