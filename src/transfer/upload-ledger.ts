@@ -2,8 +2,12 @@ import type { Counter } from 'prom-client';
 import type { Metrics } from '../util/metrics.ts';
 import { UploadSlots } from './upload-slots.ts';
 
-/** Pieces that are being sent at a time. Each holds half a MiB read ahead, which bounds the memory for all. */
-const UPLOAD_SLOTS = 24;
+/**
+ * Pieces that have their turn at a time. With few a piece is soon whole and passed on; with too few, some receivers that
+ * hang would keep the others out (a lane takes its next turn one ahead, so these are six to twelve lanes). Each holds half
+ * a MiB read ahead, which bounds the memory for all. The simulations that decided are in bench/notes.md.
+ */
+const UPLOAD_SLOTS = 12;
 
 /** What is sent to whom, over whatever transport, and how much at a time. */
 export class UploadLedger {
