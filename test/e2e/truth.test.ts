@@ -4,12 +4,15 @@ import { readFileSync } from 'node:fs';
 import { appendFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { OrchestratorClient } from '../../src/orchestrator/client.ts';
 import { type Random, seededRandom } from '../../src/util/random.ts';
 import type { DaemonProcess } from '../support/daemon-process.ts';
 import type { HeartbeatConsumer } from '../support/heartbeat-consumer.ts';
+import { OrchestratorProcess } from '../support/orchestrator-process.ts';
 import { TestBed } from '../support/test-bed.ts';
 import { delay, eventually } from '../support/wait.ts';
 
+const signal = new AbortController().signal;
 const NODES = 3;
 const EVENTS = 40;
 const MODELS = 4;
@@ -33,15 +36,24 @@ test('with real daemons, too, no task is placed where the model is not, while fi
   const random = seededRandom(seed);
   const bed = await TestBed.open({ context: t });
   const consumer = await bed.consumer();
+  const orchestrator = bed.own(await new OrchestratorProcess({ home: bed.directory }).start());
+  const client = orchestrator.client();
   const daemons = await Promise.all(
     Array.from({ length: NODES }, (_, n) =>
-      bed.daemon(`n${n}`, { orchestrators: [consumer.url], args: ['--settle', '100ms'] }),
+      bed.daemon(`n${n}`, { orchestrators: [consumer.url, orchestrator.url], args: ['--settle', '100ms'] }),
     ),
   );
   const ledger = new Map<string, Ledger>();
   const falsehoods: string[] = [];
   let placements = 0;
+  let placed = 0;
   const probe = async (): Promise<void> => {
+    for (let n = 0; n < MODELS; n += 1) {
+      for (const [name, fault] of await judgePlacement(`m${n}.ckpt`, { client, daemons, ledger })) {
+        placed += 1;
+        if (fault !== 'true') falsehoods.push(`shoal orchestrator placed on ${name}: ${fault}`);
+      }
+    }
     for (const daemon of daemons) {
       for (let n = 0; n < MODELS; n += 1) {
         const fault = await judge(daemon, `m${n}.ckpt`, consumer, ledger);
@@ -52,7 +64,8 @@ test('with real daemons, too, no task is placed where the model is not, while fi
     }
   };
   for (let event = 0; event < EVENTS; event += 1) {
-    await change(daemons, random, ledger);
+    // Also in the middle of a deletion, between the withdrawal and the last byte.
+    await Promise.all([change(daemons, random, ledger), probe()]);
     await delay(random() * 100);
     await probe();
   }
@@ -65,7 +78,8 @@ test('with real daemons, too, no task is placed where the model is not, while fi
       return there.every((id) => consumer.available(daemon.name).includes(id));
     });
   }
-  t.diagnostic(`${placements} placements`);
+  t.diagnostic(`${placements} placements by heartbeats, ${placed} by shoal orchestrator`);
+  assert.ok(placed > EVENTS, 'too few to tell anything');
   assert.deepEqual(falsehoods.slice(0, 5), [], `SHOAL_SEED=${seed}`);
   assert.deepEqual(consumer.violations, []);
 });
@@ -121,9 +135,46 @@ async function judge(
     () => 'nobody knows it',
   );
   const found = digestOf(join(daemon.modelsDir, id));
+  if (!daemon.isRunning) return undefined;
   // A newer heartbeat may have come while it was looked at.
   if (digest === found || consumer.of(daemon.name).at(-1) !== newest || lately()) return 'true';
   return `${daemon.name} was chosen for ${id}: ${String(digest)} is vouched for, ${found} is there`;
+}
+
+/** Whoever `shoal orchestrator` would give the task to now, and `true` or what is wrong with that. */
+async function judgePlacement(
+  id: string,
+  parts: {
+    readonly client: OrchestratorClient;
+    readonly daemons: readonly DaemonProcess[];
+    readonly ledger: ReadonlyMap<string, Ledger>;
+  },
+): Promise<[name: string, fault: string][]> {
+  const { client, daemons, ledger } = parts;
+  const candidates = async (): Promise<string[]> => {
+    const answer = await client.place({ model: id, count: NODES }, signal);
+    return answer.kind === 'placed' ? answer.candidates.map(({ node_id: name }) => name) : [];
+  };
+  const chosen = await candidates();
+  const judged = chosen.map(async (name): Promise<[string, string][]> => {
+    const daemon = daemons.find((one) => one.name === name) ?? assert.fail(`nobody is called ${name}`);
+    // Who was killed is taken for online for 30 s: no heartbeat could say otherwise.
+    if (!daemon.isRunning) return [];
+    const entry = ledger.get(`${name} ${id}`);
+    const lately = (): boolean => Date.now() - (entry?.touchedAtMs ?? 0) <= UNSEEN_MS;
+    if (lately()) return [[name, 'true']];
+    const found = digestOf(join(daemon.modelsDir, id));
+    const vouched = await daemon.model(id).then(
+      ({ digest, state }) => (state === 'installed' ? digest : state),
+      () => 'nobody knows it',
+    );
+    if (!daemon.isRunning) return [];
+    if (vouched === found || lately()) return [[name, 'true']];
+    // It may have been withdrawn while the answer was under way.
+    if (!(await candidates()).includes(name)) return [];
+    return [[name, `${String(vouched)} is vouched for, ${found} is there`]];
+  });
+  return (await Promise.all(judged)).flat();
 }
 
 function digestOf(file: string): string {

@@ -119,12 +119,13 @@ test('many withdrawals at once are one attempt more, and those of a minute one a
   const before = server.beats.length;
   const startMs = performance.now();
   const all: Promise<boolean>[] = [];
-  while (performance.now() - startMs < 10_000 / FACTOR) {
+  while (performance.now() - startMs < 20_000 / FACTOR) {
     for (let n = 0; n < 20; n += 1) all.push(it.link.told(never));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const attempts = server.beats.length - before;
-  assert.ok(attempts >= 3 && attempts <= 11, `${attempts} attempts in 10 s`);
+  const seconds = ((performance.now() - startMs) * FACTOR) / 1000;
+  assert.ok(attempts >= 2 && attempts <= seconds + 1, `${attempts} attempts in ${seconds} s`);
   server.reply = () => OK;
   await Promise.all(all);
 });
