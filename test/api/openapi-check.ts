@@ -53,7 +53,7 @@ export class OpenApiCheck {
     const check = this.#checks.get(schema) ?? this.#compile(schema, options.exact);
     this.#checks.set(schema, check);
     const problem = check(value);
-    assert.equal(problem, undefined, `${where}: ${problem}\n${JSON.stringify(value)?.slice(0, 400)}`);
+    assert.equal(problem, undefined, `${where}: ${problem}\n${JSON.stringify(value).slice(0, 400)}`);
   }
 
   #compile(schema: Schema, isExact: boolean): (value: unknown) => string | undefined {
