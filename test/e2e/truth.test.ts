@@ -126,7 +126,8 @@ async function judge(
 ): Promise<string | undefined> {
   const newest = consumer.of(daemon.name).at(-1);
   if (newest?.models.includes(id) !== true || Date.now() - newest.atMs > OFFLINE_AFTER_MS) return undefined;
-  if (!daemon.isRunning) return undefined;
+  const isUp = (): boolean => daemon.isRunning;
+  if (!isUp()) return undefined;
   const entry = ledger.get(`${daemon.name} ${id}`);
   const lately = (): boolean => Date.now() - (entry?.touchedAtMs ?? 0) <= UNSEEN_MS;
   if (lately()) return 'true';
@@ -135,7 +136,7 @@ async function judge(
     () => 'nobody knows it',
   );
   const found = digestOf(join(daemon.modelsDir, id));
-  if (!daemon.isRunning) return undefined;
+  if (!isUp()) return undefined;
   // A newer heartbeat may have come while it was looked at.
   if (digest === found || consumer.of(daemon.name).at(-1) !== newest || lately()) return 'true';
   return `${daemon.name} was chosen for ${id}: ${String(digest)} is vouched for, ${found} is there`;
@@ -159,7 +160,8 @@ async function judgePlacement(
   const judged = chosen.map(async (name): Promise<[string, string][]> => {
     const daemon = daemons.find((one) => one.name === name) ?? assert.fail(`nobody is called ${name}`);
     // Who was killed is taken for online for 30 s: no heartbeat could say otherwise.
-    if (!daemon.isRunning) return [];
+    const isUp = (): boolean => daemon.isRunning;
+    if (!isUp()) return [];
     const entry = ledger.get(`${name} ${id}`);
     const lately = (): boolean => Date.now() - (entry?.touchedAtMs ?? 0) <= UNSEEN_MS;
     if (lately()) return [[name, 'true']];
@@ -168,7 +170,7 @@ async function judgePlacement(
       ({ digest, state }) => (state === 'installed' ? digest : state),
       () => 'nobody knows it',
     );
-    if (!daemon.isRunning) return [];
+    if (!isUp()) return [];
     if (vouched === found || lately()) return [[name, 'true']];
     // It may have been withdrawn while the answer was under way.
     if (!(await candidates()).includes(name)) return [];
