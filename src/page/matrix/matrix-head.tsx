@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { formatAge } from '../format.ts';
+import { formatAge, formatBytes } from '../format.ts';
 import type { FleetFilter, SortKey } from '../state/fleet-filter.ts';
 import type { FleetTable } from '../state/fleet-table.ts';
 import type { Span } from '../state/span.ts';
@@ -57,6 +57,7 @@ export function MatrixHead({ table, layout, columns, nodes, activeColumn, filter
         const node = table.nodes[nodes[column] ?? -1];
         if (node === undefined) return null;
         const isSelf = nodes[column] === table.self;
+        const free = node.freeBytes === undefined ? '' : `, ${formatBytes(node.freeBytes)} free`;
         const seen = node.seenMsAgo === undefined ? '' : `, seen ${formatAge(node.seenMsAgo)} ago`;
         return (
           <div
@@ -66,7 +67,7 @@ export function MatrixHead({ table, layout, columns, nodes, activeColumn, filter
             tabIndex={tabIndexOf(column + FIRST_NODE_COLUMN, activeColumn)}
             class={`node ${node.status}${isSelf ? ' self' : ''}`}
             style={{ left: px(fixedWidth(layout) + column * layout.cellWidth) }}
-            title={`${node.id}: ${node.status}${isSelf ? ', this node' : seen}`}
+            title={`${node.id}: ${node.status}${isSelf ? ', this node' : seen}${free}`}
             aria-label={`${node.id}, ${node.status}${isSelf ? ', this node' : ''}`}
           >
             <span class="label">{node.id}</span>
