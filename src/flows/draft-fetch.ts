@@ -108,6 +108,8 @@ export class DraftFetch implements FileFetch {
       close();
       await Promise.allSettled([gathering, failing]);
       this.release();
+      // What was read and not told yet would have to be read again.
+      if (signal.aborted) await reading.flush();
       if (signal.aborted || !['changed', 'source-lied'].includes(codeOf(error))) throw error;
       log.warn({ path: draft.path, problem: messageOf(error) }, 'what was fetched of a file is thrown away');
       await store.partials.discard(draft.id);

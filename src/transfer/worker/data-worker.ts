@@ -19,6 +19,7 @@ import { copyFile } from './copy-file.ts';
 import { Doze } from './doze.ts';
 import { FdCache } from './fd-cache.ts';
 import { hashOriginPiece, readOriginDocument, readOriginPiece } from './fetch-file.ts';
+import { FirstReading } from './first-reading.ts';
 import { GATHER_BYTES, Gathering } from './gathering.ts';
 import type { HttpReader } from './http-reader.ts';
 import { fetchOverLane } from './lane/fetch-lane.ts';
@@ -43,6 +44,7 @@ const blobs = new BlobTable();
 const files = new FdCache();
 /** Pieces of one origin are read one after the other, as a disk likes it. */
 const originLine = new Line();
+const firstReading = new FirstReading();
 const outbox = new Outbox<Fact>((facts, transfer) => port.postMessage(facts, transfer));
 const tasks = new TaskTable(outbox);
 const questions = new Questions((fact) => outbox.put(fact));
@@ -119,7 +121,7 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
           withSink(
             order,
             context,
-            (sink) => readOriginPiece(order, sink, files, context),
+            (sink) => firstReading.read(order, sink, files, context),
             (sink) => {
               // A copy: to post a view is to copy the whole buffer behind it.
               hash = Uint8Array.from(sink.digest);

@@ -28,7 +28,7 @@ export async function readOriginPiece(
   context: TaskContext,
 ): Promise<void> {
   const progress = new Progress(context);
-  const file = open(order, files);
+  const file = openOriginFile(order, files);
   try {
     for (let at = 0; at < order.piece.length; ) {
       const wanted = Math.min(STEP_BYTES, order.piece.length - at);
@@ -40,7 +40,7 @@ export async function readOriginPiece(
       await breathe(context.signal);
     }
     // After the last byte: what was read before a change of the time is older than the change.
-    refuseChanged(file.fd, order);
+    if (order.modifiedNs !== undefined) refuseChanged(fstatSync(file.fd, { bigint: true }), order);
   } catch (error) {
     // After an error the descriptor may be dead for good, as NFS's stale handles are.
     files.forget(order.path);
@@ -50,7 +50,8 @@ export async function readOriginPiece(
   }
 }
 
-function open(
+/** The file that the name means now, lent until `release`. @throws ShoalError `source-gone` */
+export function openOriginFile(
   order: { readonly path: string; readonly sizeBytes: number },
   files: FdCache,
 ): ReturnType<FdCache['take']> {
@@ -77,8 +78,9 @@ function open(
   }
 }
 
-function refuseChanged(fd: number, { modifiedNs }: OriginPieceOrder): void {
-  if (modifiedNs === undefined || fstatSync(fd, { bigint: true }).mtimeNs === modifiedNs) return;
+/** @throws ShoalError `changed` */
+export function refuseChanged(stats: { readonly mtimeNs: bigint }, { modifiedNs }: OriginPieceOrder): void {
+  if (modifiedNs === undefined || stats.mtimeNs === modifiedNs) return;
   throw new ShoalError('changed', "the origin's file has been written since it was listed", {
     remedy: 'It is fetched anew, as it is now.',
   });
