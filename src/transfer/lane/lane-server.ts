@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { verifyPeerCertificate } from '@libp2p/tls/utils';
+import { systemClock } from '../../util/clock.ts';
 import { errnoOf, messageOf, ShoalError } from '../../util/errors.ts';
 import { formatHostPort, type HostPort } from '../../util/host-port.ts';
 import type { AnswerTo, Question, TaskFact } from '../data-orders.ts';
@@ -7,6 +8,7 @@ import { locatePiece, type ServedPiece, type ServingParts } from '../serving.ts'
 import type { UploadLedger } from '../upload-ledger.ts';
 import type { Task, WorkerThread } from '../worker-thread.ts';
 import type { LaneTickets } from './lane-tickets.ts';
+import { ProvedCertificates } from './proved-certificates.ts';
 
 /** After a worker has crashed. */
 const LISTEN_AGAIN_MS = 1000;
@@ -40,6 +42,10 @@ export class LaneServer implements AsyncDisposable {
   readonly #tasks = new Map<WorkerThread, Task<'serve-lane'>>();
   readonly #lanes = new Map<WorkerThread, Map<string, number>>();
   readonly #told = new Map<string, number>();
+  readonly #proved = new ProvedCertificates({
+    clock: systemClock,
+    prove: async (certificate) => (await verifyPeerCertificate(certificate)).toString(),
+  });
   #nextTurn = 1;
   #address: HostPort | undefined;
   #closed = false;
@@ -165,7 +171,7 @@ export class LaneServer implements AsyncDisposable {
   async #peerOf(certificate: Uint8Array, expected: string | undefined): Promise<AnswerTo<'lane-peer'>> {
     let peerId: string;
     try {
-      peerId = (await verifyPeerCertificate(certificate)).toString();
+      peerId = await this.#proved.peerOf(certificate);
     } catch (error) {
       throw new ShoalError('unauthorized', `the certificate proves nothing: ${messageOf(error)}`, { cause: error });
     }

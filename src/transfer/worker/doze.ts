@@ -2,7 +2,7 @@
 const WORTH_BYTES = 128 * 1024;
 const MAX_DOZE_MS = 20;
 /** A line that brings enough so soon is never left alone. */
-const MIN_DOZE_MS = 2;
+const MIN_DOZE_MS = 4;
 /** How long to look at the rate, and for how long to believe it: twice as long each time, up to a bound. */
 const LOOK_MS = 12;
 const FIRST_BELIEF_MS = 50;
