@@ -5,7 +5,7 @@ const BELIEVE_MS = 3_600_000;
 const MAX_KNOWN = 1000;
 
 /**
- * Whose certificate it is. To prove it takes the main thread 10 to 20 ms, and two nodes that fetch from each other show
+ * Whose certificate it is. To prove it is dear for the main thread (50 ms on a busy machine), and two nodes that fetch from each other show
  * theirs to each worker in both directions. That the other end holds the certificate's key is proved by each handshake.
  */
 export class ProvedCertificates {
