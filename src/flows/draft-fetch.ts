@@ -94,7 +94,7 @@ export class DraftFetch implements FileFetch {
     const { store, drafts, relist, log } = this.#parts;
     const { draft } = this.#options;
     this.#phase = 'starting';
-    const partial = await store.partials.create({ ...draft, sha256: draft.id });
+    const partial = await store.partials.create({ ...draft, sha256: draft.id, draftOf: draft.path });
     const reading = this.#reading(partial);
     await reading.resume();
     const { controller, release } = childController(signal);

@@ -184,7 +184,8 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     attempt.abort();
     await attempt.ended;
     this.#progressOf(want.name).offer = newer;
-    await this.#leftovers.discard(attempt.fetch.offer, this.#needed());
+    // What is here of a draft is of the same bytes, now that they have a name: it is adopted.
+    if (digest !== undefined) await this.#leftovers.discard(attempt.fetch.offer, this.#needed());
   }
 
   /** Who announces a true sha256 with a manifest of his own must not hold up those who announce the right one. */

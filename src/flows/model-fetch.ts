@@ -231,6 +231,7 @@ export class ModelFetch {
       this.#presentBytes += sizeBytes;
       return staged;
     }
+    await this.#parts.store.partials.adopt({ path, sha256, sizeBytes, manifest });
     const blob = new BlobFetch({ path, sha256, sizeBytes, manifest }, { priority: this.#priority }, this.#parts);
     this.#blobs.push(blob);
     const fetching = blob.run(run.reservation, signal).then((partial) => partial.path);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSha256 } from '../content/digest.ts';
 import { geometryOf, pieceLength } from '../content/piece-geometry.ts';
@@ -14,11 +14,14 @@ export interface Partial {
   readonly sizeBytes: number;
   readonly manifest: string;
   readonly path: string;
+  /** Of which model's file it is a draft: `sha256` is the name of the draft then. */
+  readonly draftOf?: string;
 }
 
 interface StoredPartial {
   readonly sizeBytes: number;
   readonly manifest: string;
+  readonly draftOf?: string;
 }
 
 /** Below the models directory, because a rename must not cross file systems; hidden, because programs list it. */
@@ -82,8 +85,9 @@ export class PartialStore {
   }
 
   /** The one that was begun earlier, if it is the same; else a new one. @throws ShoalError `disk-full` */
-  async create(blob: { sha256: string; sizeBytes: number; manifest: string }): Promise<Partial> {
-    const { sha256, sizeBytes, manifest } = blob;
+  async create(blob: Omit<Partial, 'dir' | 'path'>): Promise<Partial> {
+    const { sha256, sizeBytes, manifest, draftOf } = blob;
+    const stored = { sizeBytes, manifest, ...(draftOf === undefined ? {} : { draftOf }) };
     const before = this.#partials.get(sha256);
     const usable = before?.sizeBytes === sizeBytes && (await isWhole(before));
     if (usable && before.manifest === manifest) return before;
@@ -91,14 +95,29 @@ export class PartialStore {
     if (!usable) await this.discard(sha256);
     try {
       await mkdir(this.dir, { recursive: true });
-      await this.#table.put(sha256, { sizeBytes, manifest });
+      await this.#table.put(sha256, stored);
       openPartial(this.dir, sha256, sizeBytes).close();
     } catch (error) {
       throw asDiskFull(error);
     }
-    const partial = { dir: this.dir, sha256, sizeBytes, manifest, path: partialPath(this.dir, sha256) };
+    const partial = { ...stored, dir: this.dir, sha256, path: partialPath(this.dir, sha256) };
     this.#partials.set(sha256, partial);
     return partial;
+  }
+
+  /**
+   * A first read of the file was interrupted here, and others have finished theirs: what is here of the draft becomes
+   * what is here of the blob, as far as its pieces hold. The recheck tells.
+   */
+  async adopt(blob: { path: string; sha256: string; sizeBytes: number; manifest: string }): Promise<void> {
+    const { path, sha256, sizeBytes, manifest } = blob;
+    const draft = this.list().find((partial) => partial.draftOf === path && partial.sizeBytes === sizeBytes);
+    if (draft === undefined || this.#partials.has(sha256)) return;
+    await this.#table.put(sha256, { sizeBytes, manifest });
+    await rename(havePath(this.dir, draft.sha256), havePath(this.dir, sha256));
+    await rename(draft.path, partialPath(this.dir, sha256));
+    this.#partials.set(sha256, { dir: this.dir, sha256, sizeBytes, manifest, path: partialPath(this.dir, sha256) });
+    await this.forget(draft.sha256);
   }
 
   async discard(sha256: string): Promise<void> {

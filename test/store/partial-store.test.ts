@@ -109,3 +109,28 @@ test('another manifest keeps the pieces, another size does not, and discarding l
   assert.deepEqual(await readdir(partial.dir), []);
   assert.equal(opened.partials.find(blob.sha256), undefined);
 });
+
+test('what is here of a draft is adopted under the sha256 that it has got, and what is there already is left alone', async () => {
+  await using folder = await temporaryFolder();
+  await using opened = await open(folder.path);
+  const { partials } = opened;
+  const draft = 'dd'.repeat(32);
+  const partial = await partials.create({ ...blob, sha256: draft, draftOf: 'm.gguf' });
+  const file = openPartial(partial.dir, draft, partial.sizeBytes);
+  file.write(body.subarray(0, 10), 0);
+  file.markHave(0);
+  file.close();
+  await partials.adopt({ ...blob, path: 'm.gguf', sizeBytes: blob.sizeBytes + 1 });
+  await partials.adopt({ ...blob, path: 'other.gguf' });
+  assert.equal(partials.find(blob.sha256), undefined);
+  await partials.adopt({ ...blob, path: 'm.gguf' });
+  const adopted = partials.find(blob.sha256);
+  assert.ok(adopted !== undefined && partials.claimedBytes(adopted) > 0);
+  assert.equal(adopted.manifest, blob.manifest);
+  assert.deepEqual((await readFile(adopted.path)).subarray(0, 10), Buffer.from(body.subarray(0, 10)));
+  assert.equal(partials.find(draft), undefined);
+  assert.deepEqual((await readdir(partial.dir)).sort(), [`${blob.sha256}.have`, `${blob.sha256}.part`]);
+  await partials.create({ ...blob, sha256: draft, draftOf: 'm.gguf' });
+  await partials.adopt({ ...blob, path: 'm.gguf' });
+  assert.ok(partials.find(draft) !== undefined);
+});
