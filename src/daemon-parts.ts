@@ -227,6 +227,9 @@ export async function startParts(
   apiAddress.now = api.address;
   swarm.gossip.setMeta({ api: `http://${formatHostPort(advertised(config, api.address))}` });
 
+  // The first head tells of it; the next comes in half a minute only.
+  swarm.gossip.setDisk(await store.space.disk());
+
   const pulse = vitals.watch('control', PULSE_WITHIN_MS);
   lifecycle.run('scanner', (until) => store.scanner.run(until));
   lifecycle.run('swarm', (until) => swarm.run(until));
@@ -237,7 +240,7 @@ export async function startParts(
   lifecycle.run('fleet', (until) => fleet.run(until));
   lifecycle.run('free space', async (until) => {
     while (!until.aborted) {
-      swarm.gossip.setFreeBytes((await store.space.disk()).freeBytes);
+      swarm.gossip.setDisk(await store.space.disk());
       await clock.sleep(FREE_SPACE_PERIOD_MS, until);
     }
   });
@@ -254,6 +257,10 @@ export async function startParts(
     isReady = true;
     log.info({ models: store.catalog.models().length, settling: store.scanner.pending }, 'models directory scanned');
     await orchestration.run(until);
+  });
+  lifecycle.run('removals', async () => {
+    await store.scanner.firstScan;
+    await store.remover.complete((id) => orchestration.withdrawn(id));
   });
   const peers = (): number => swarm.connectedPeers().length;
   lifecycle.run('status', (until) => tellSystemd({ systemd, counts: () => facade.modelCounts(), peers, clock }, until));

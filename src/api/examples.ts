@@ -14,7 +14,10 @@ export const fleetExamples: Examples = {
     answer: {
       ...{ kind: 'daemon', revision: 'mi3k2a-17', self: 0, models: [{ id: model, digest, sizeBytes: 7_105_348_592 }] },
       nodes: [
-        { id: 'gpu-1', status: 'online', address: 'http://10.0.0.1:7420', freeBytes: 812_000_000_000, cells: [] },
+        {
+          ...{ id: 'gpu-1', status: 'online', address: 'http://10.0.0.1:7420', cells: [] },
+          ...{ freeBytes: 812_000_000_000, totalBytes: 1_920_000_000_000 },
+        },
         {
           ...{ id: 'gpu-2', status: 'online', address: 'http://10.0.0.2:7420', seenMsAgo: 2_400 },
           cells: [

@@ -92,6 +92,7 @@ export const PeerSchema = named(
     laneProblem: Type.Optional(Type.String({ description: 'why pieces go over libp2p, where the lane was tried' })),
     models: Count(),
     freeBytes: Bytes(),
+    totalBytes: Type.Optional(Bytes('Of the disk of its models directory; absent where it does not tell')),
     seenMsAgo: Type.Number({ minimum: 0 }),
     receivedBytes: Bytes('Fetched from it'),
     sentBytes: Bytes(),

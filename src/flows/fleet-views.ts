@@ -146,6 +146,7 @@ export class FleetViews implements DaemonFleetViewer {
           status: this.#isOnline(node) ? 'online' : 'offline',
           ...(node.api === undefined ? {} : { address: node.api }),
           seenMsAgo: Math.max(0, Math.round(clock.monotonic() - node.seenAt)),
+          ...(node.totalBytes === undefined ? {} : { totalBytes: node.totalBytes }),
           freeBytes: node.freeBytes,
           cells: [...this.#incomingCells(node, models, budget), ...differing(models, node.record, node.models())],
         };

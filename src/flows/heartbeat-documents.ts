@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Model } from '../content/model.ts';
+import type { Disk } from '../store/space.ts';
 
 /**
  * The documents of the llama-orch node protocol, version 2: `POST /v2/nodes/register` and
- * `POST /v2/nodes/{node_id}/heartbeat`. `models_available` and `models_incoming` are what Shoal adds; consumers that do
- * not know them ignore them.
+ * `POST /v2/nodes/{node_id}/heartbeat`. What Shoal adds is `models_available`, `models_incoming`, `model_digests` and
+ * `disk`; consumers that do not know them ignore them.
  */
 export interface RegistrationDocument {
   readonly node_id: string;
@@ -38,6 +39,13 @@ export interface HeartbeatDocument {
   readonly models_incoming: readonly IncomingModel[];
   /** `sha256:<hex>` of each available model, by each of its names. */
   readonly model_digests: Readonly<Record<string, string>>;
+  /** The disk that holds the models; absent while it cannot be reached. */
+  readonly disk?: DiskStatus;
+}
+
+export interface DiskStatus {
+  readonly free_bytes: number;
+  readonly total_bytes: number;
 }
 
 export interface PoolStatus {
@@ -94,6 +102,7 @@ export function heartbeatDocument(facts: {
   available: readonly string[];
   incoming: readonly IncomingModel[];
   digests: Readonly<Record<string, string>>;
+  disk?: Disk | undefined;
 }): HeartbeatDocument {
   return {
     timestamp: new Date(facts.now).toISOString(),
@@ -110,7 +119,13 @@ export function heartbeatDocument(facts: {
     models_available: facts.available,
     models_incoming: facts.incoming,
     model_digests: facts.digests,
+    ...(facts.disk === undefined ? {} : { disk: diskStatus(facts.disk) }),
   };
+}
+
+/** Some file systems call more free than there is. */
+function diskStatus({ freeBytes, totalBytes }: Disk): DiskStatus {
+  return { free_bytes: Math.min(freeBytes, totalBytes), total_bytes: totalBytes };
 }
 
 /** A name for this machine that survives a renamed node and says nothing about it. */

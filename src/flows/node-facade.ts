@@ -239,6 +239,7 @@ export class NodeFacade implements NodeService {
         ...this.#transport(peerId, isConnected),
         models: node?.modelCount ?? 0,
         freeBytes: node?.freeBytes ?? 0,
+        ...(node?.totalBytes === undefined ? {} : { totalBytes: node.totalBytes }),
         seenMsAgo: node === undefined ? 0 : Math.max(0, Math.round(clock.monotonic() - node.seenAt)),
         receivedBytes: received.get(peerId) ?? 0,
         sentBytes: pieces.ledger.sentTo(peerId),

@@ -126,6 +126,7 @@ export class Orchestration {
       available: () => reported.names(),
       digests: () => reported.digests(),
       pools: () => pools.list(),
+      disk: () => store.space.latest,
       active: () => [...wanted.active(), ...registered.active()],
     });
     const catalog = new CatalogEntries({ ...parts, registrations, registered, members });

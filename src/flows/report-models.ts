@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
+import type { Disk } from '../store/space.ts';
 import type { Clock } from '../util/clock.ts';
 import { formatHostPort, type HostPort, isLoopbackHost } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
@@ -33,6 +34,8 @@ export interface ReportParts {
   /** By each of these names. */
   readonly digests: () => Readonly<Record<string, string>>;
   readonly pools: () => readonly PoolReport[];
+  /** Of the models directory, as measured last. */
+  readonly disk: () => Disk | undefined;
   /** What is on its way. */
   readonly active: () => readonly TransferView[];
   readonly clock: Clock;
@@ -76,6 +79,7 @@ export function linkOrchestrators(options: ReportOptions, parts: ReportParts): O
               available,
               digests: parts.digests(),
               incoming: incoming(parts.active(), available),
+              disk: parts.disk(),
             });
           },
           clock,

@@ -83,6 +83,8 @@ export interface PeerView {
   readonly laneProblem?: string;
   readonly models: number;
   readonly freeBytes: number;
+  /** Of the disk that holds its models; absent where it does not tell. */
+  readonly totalBytes?: number;
   readonly seenMsAgo: number;
   readonly receivedBytes: number;
   readonly sentBytes: number;

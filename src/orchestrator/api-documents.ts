@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { RegistrationSchema } from './documents.ts';
+import { DiskSchema, RegistrationSchema } from './documents.ts';
 import { LIMITS } from './limits.ts';
 import { refusals } from './placement.ts';
 
@@ -23,6 +23,7 @@ export const NodeSchema = Type.Object({
   registered_at_ms: AtMs,
   last_heartbeat_ms: Type.Optional(AtMs),
   operator_draining: Type.Boolean({ description: 'Set with PATCH' }),
+  disk: Type.Optional(DiskSchema),
 });
 
 export const NodeListSchema = Type.Object({ nodes: Type.Array(NodeSchema), count: Type.Integer() });

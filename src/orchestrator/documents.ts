@@ -10,6 +10,7 @@ const Id = Type.String({ minLength: 1, maxLength: LIMITS.idLength, pattern: '^[^
 const Text = Type.String({ maxLength: LIMITS.textLength });
 const U32 = Type.Integer({ minimum: 0, maximum: 4_294_967_295 });
 const Bytes = Type.Integer({ minimum: 0 });
+const DiskBytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Priority = Type.Integer({
   minimum: 0,
   maximum: 1_000_000,
@@ -73,6 +74,11 @@ export const IncomingSchema = Type.Object({
   eta_ms: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()])),
 });
 
+export const DiskSchema = Type.Object(
+  { free_bytes: DiskBytes, total_bytes: DiskBytes },
+  { description: 'The disk that holds the models; to be shown' },
+);
+
 export const HeartbeatSchema = Type.Object({
   timestamp: Type.String({
     pattern: '^\\d{4}-\\d\\d-\\d\\d[Tt ]\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,12})?([Zz]|[+-]\\d\\d:\\d\\d)$',
@@ -90,6 +96,7 @@ export const HeartbeatSchema = Type.Object({
       description: 'Digests of available models by name, for placement by digest',
     }),
   ),
+  disk: Type.Optional(Type.Union([DiskSchema, Type.Null()])),
 });
 
 export type Registration = Static<typeof RegistrationSchema>;

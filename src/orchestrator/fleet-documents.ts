@@ -23,7 +23,7 @@ const FleetNode = Type.Object({
   status: choice('online', 'offline', 'draining', 'registering', 'failed'),
   address: Type.Optional(Type.String()),
   seenMsAgo: Type.Optional(Count('Since its last sign of life; absent for the node that answers')),
-  totalBytes: Type.Optional(Count('Of the disk of its models directory')),
+  totalBytes: Type.Optional(Count('Of the disk of its models directory; absent where the node does not tell')),
   freeBytes: Type.Optional(Count()),
   slotsFree: Type.Optional(Count()),
   slotsTotal: Type.Optional(Count()),

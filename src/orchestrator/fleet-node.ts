@@ -100,6 +100,8 @@ export class FleetNode {
   claimedFrom: string | undefined;
   pools = new Map<string, FleetPool>();
   bytesPerSecond: number | undefined;
+  /** The disk of its models by its last word, for people. */
+  disk: { readonly freeBytes: number; readonly totalBytes: number } | undefined;
   #contents: NodeContents = nothing;
   #contentsBytes = 0;
   #recordBytes: number;
@@ -199,6 +201,8 @@ export class FleetNode {
     }
     this.pools = pools;
     this.poolsHaveChanged();
+    const { disk } = heartbeat;
+    this.disk = disk ? { freeBytes: disk.free_bytes, totalBytes: disk.total_bytes } : undefined;
     this.#contents = contents;
     this.#contentsBytes = contentsBytes(contents);
     if (contents.movedBytes > 0) {

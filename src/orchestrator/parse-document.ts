@@ -19,6 +19,8 @@ export function parseHeartbeat(given: unknown): Static<typeof HeartbeatSchema> {
     seen.add(pool_id);
     if (slots_free > slots_total) throw wrong(`pools[${index}].slots_free`, 'is more than slots_total');
   }
+  const { disk } = heartbeat;
+  if (disk && disk.free_bytes > disk.total_bytes) throw wrong('disk.free_bytes', 'is more than total_bytes');
   return heartbeat;
 }
 

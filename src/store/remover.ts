@@ -1,6 +1,6 @@
 import { lstat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, ShoalError } from '../util/errors.ts';
+import { errnoOf, isAbort, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Catalog } from './catalog.ts';
 import type { ClaimedPaths } from './claimed-paths.ts';
@@ -27,15 +27,23 @@ interface Doomed {
   readonly sha256: string;
 }
 
+/** Noted by an earlier run, which did not come to its end. */
+interface Interrupted {
+  readonly id: string;
+  readonly doomed: readonly Doomed[];
+  readonly claim: Disposable;
+}
+
 /**
  * Order: note what goes → withdraw → tell everybody (the caller) → unlink, what makes a folder a model first → forget the
- * note. A removal that a crash interrupted is completed at the next start. Only the very file that was catalogued is
+ * note. A removal that a crash interrupted goes on at the next start, from the withdrawal. Only the very file that was catalogued is
  * deleted, never one that has taken its name since.
  */
 export class Remover {
   readonly #options: { readonly modelsDir: string; readonly onStep: (step: RemovalStep, path: string) => void };
   readonly #parts: Omit<RemoverParts, 'database'>;
   readonly #notes: Table<Doomed[]>;
+  readonly #interrupted: Interrupted[] = [];
 
   constructor(
     options: { readonly modelsDir: string; readonly onStep?: (step: RemovalStep, path: string) => void },
@@ -52,15 +60,14 @@ export class Remover {
    * @throws ShoalError `not-found`
    */
   async remove(idOrAlias: string, withdrawn: () => Promise<void>): Promise<void> {
-    const { catalog, claims, log } = this.#parts;
+    const { catalog, log } = this.#parts;
     const model = catalog.findModel(idOrAlias);
     if (model === undefined) throw new ShoalError('not-found', `${idOrAlias} is not installed here`);
     const doomed = removalOrder(model.files.map(({ path }) => path)).flatMap((path) => {
       const file = catalog.fileAt(path);
       return file === undefined ? [] : [{ path, stamp: encodeStamp(file.stamp), sha256: file.sha256 }];
     });
-    // Or a scan would hash what is about to be deleted.
-    const claim = claims.claim(doomed.map(({ path }) => path));
+    const claim = this.#claim(doomed);
     try {
       await this.#withdraw(model.id, doomed);
       await withdrawn();
@@ -71,18 +78,42 @@ export class Remover {
     log.info({ model: model.id, bytes: model.sizeBytes }, 'model removed');
   }
 
-  /** Completes what a crash interrupted. Call before the first scan. */
-  async repair(): Promise<void> {
+  /** What a crash interrupted is not here any more, although its files may be. Call before the first scan. */
+  async recall(): Promise<void> {
     for (const [id, doomed] of await this.#notes.iterator().all()) {
-      const { catalog, log } = this.#parts;
-      log.info({ model: id }, 'removal that was interrupted is completed');
-      await Promise.all(doomed.map(({ path }) => catalog.removeFile(path)));
-      try {
-        await this.#delete(id, doomed);
-      } catch (error) {
-        log.error({ model: id, err: error }, 'model cannot be removed, it is tried again at the next start');
-      }
+      this.#interrupted.push({ id, doomed, claim: this.#claim(doomed) });
+      // The crash may have come before the hold was written.
+      await this.#withdraw(id, doomed);
     }
+  }
+
+  /**
+   * Completes what a crash interrupted: an earlier run may not have told everybody, so `withdrawn` is awaited as in
+   * `remove`. What cannot be deleted now is tried again at the next start.
+   * @throws AbortError when `withdrawn` does, because the daemon ends
+   */
+  async complete(withdrawn: (id: string) => Promise<void>): Promise<void> {
+    const { log } = this.#parts;
+    // Side by side: an orchestrator that is away must not make each of them wait in turn.
+    const removals = this.#interrupted.splice(0).map(async ({ id, doomed, claim }) => {
+      try {
+        await withdrawn(id);
+        await this.#delete(id, doomed);
+        log.info({ model: id }, 'removal that was interrupted is completed');
+      } catch (error) {
+        if (isAbort(error)) throw error;
+        log.error({ model: id, err: error }, 'model cannot be removed, it is tried again at the next start');
+      } finally {
+        claim[Symbol.dispose]();
+      }
+    });
+    const results = await Promise.allSettled(removals);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Or a scan would hash what is about to be deleted. */
+  #claim(doomed: readonly Doomed[]): Disposable {
+    return this.#parts.claims.claim(doomed.map(({ path }) => path));
   }
 
   async #withdraw(id: string, doomed: readonly Doomed[]): Promise<void> {

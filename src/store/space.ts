@@ -20,7 +20,7 @@ export interface SpaceParts {
   readonly usage: () => SpaceUsage;
 }
 
-interface Disk {
+export interface Disk {
   readonly totalBytes: number;
   readonly freeBytes: number;
 }
@@ -40,6 +40,7 @@ export class DiskSpace {
   readonly #options: SpaceOptions;
   readonly #parts: SpaceParts;
   readonly #promised = new Map<symbol, number>();
+  #latest: Disk | undefined;
 
   constructor(options: SpaceOptions, parts: SpaceParts) {
     this.#options = options;
@@ -56,6 +57,11 @@ export class DiskSpace {
   /** To be shown: no bytes at all while the models directory cannot be reached, which must end nobody who only looks. */
   async disk(): Promise<Disk> {
     return await this.#measured().catch(() => ({ totalBytes: 0, freeBytes: 0 }));
+  }
+
+  /** What was measured last, for who cannot wait; undefined while the models directory cannot be reached. */
+  get latest(): Disk | undefined {
+    return this.#latest;
   }
 
   /** What a new download may use now; negative when too much is promised. */
@@ -89,8 +95,14 @@ export class DiskSpace {
   }
 
   async #measured(): Promise<Disk> {
-    const { blocks, bavail, bsize } = await statfs(this.#options.modelsDir);
-    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+    try {
+      const { blocks, bavail, bsize } = await statfs(this.#options.modelsDir);
+      this.#latest = { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+      return this.#latest;
+    } catch (error) {
+      this.#latest = undefined;
+      throw error;
+    }
   }
 
   #available({ totalBytes, freeBytes }: Disk): { bytes: number; of: string } {

@@ -94,7 +94,7 @@ export class Store implements AsyncDisposable {
       const partials = await PartialStore.open({ modelsDir }, { database, log });
       const wants = await Wants.open({ database });
       const store = new Store({ ...options, modelsDir }, parts, { lock, database, catalog, partials, wants });
-      await store.remover.repair();
+      await store.remover.recall();
       await store.installer.repair();
       await catalog.sweepManifests(new Set(partials.list().map(({ manifest }) => manifest)));
       return store;

@@ -47,6 +47,11 @@ export class FleetNode {
     return this.#head.freeBytes;
   }
 
+  /** Of the disk that holds its models, where it tells. */
+  get totalBytes(): number | undefined {
+    return this.#head.totalBytes;
+  }
+
   get seq(): number {
     return this.#head.seq;
   }

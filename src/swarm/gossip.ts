@@ -105,8 +105,8 @@ export class CatalogGossip {
   }
 
   /** Goes out with the next head. */
-  setFreeBytes(bytes: number): void {
-    this.#own.freeBytes = bytes;
+  setDisk(disk: { readonly freeBytes: number; readonly totalBytes: number }): void {
+    this.#own.disk = disk;
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -14,7 +14,7 @@ import {
   type RecordMeta,
 } from './record.ts';
 import { modelEntry, type PartialBlob, partialEntry, type RecordEntry } from './record-entry.ts';
-import { type SignedHead, signHead } from './record-head.ts';
+import { type RecordHead, type SignedHead, signHead } from './record-head.ts';
 
 export interface Publication {
   readonly signed: SignedHead;
@@ -35,7 +35,7 @@ export class OwnRecord {
   readonly #modelEntries = new WeakMap<Model, RecordEntry>();
   #seq: number;
   #beat = 0;
-  #freeBytes = 0;
+  #disk: Pick<RecordHead, 'freeBytes' | 'totalBytes'> = { freeBytes: 0 };
   #meta: RecordMeta;
   /** As of the last publication. */
   #record: NodeRecord;
@@ -63,8 +63,9 @@ export class OwnRecord {
     return this.#meta;
   }
 
-  set freeBytes(bytes: number) {
-    this.#freeBytes = Math.max(0, Math.floor(bytes));
+  set disk({ freeBytes, totalBytes }: { readonly freeBytes: number; readonly totalBytes: number }) {
+    const free = Math.max(0, Math.floor(freeBytes));
+    this.#disk = { freeBytes: free, ...(totalBytes > 0 ? { totalBytes: Math.floor(totalBytes) } : {}) };
   }
 
   /** An entry of the last publication, by its hash. */
@@ -142,7 +143,7 @@ export class OwnRecord {
         seq: this.#seq,
         beat: this.#beat,
         recordHash: record.hash(this.#blake3),
-        freeBytes: this.#freeBytes,
+        ...this.#disk,
         issuedAt: this.#clock.now(),
       },
       this.#key,

@@ -13,6 +13,8 @@ export interface RecordHead {
   /** 64 hex digits. */
   readonly recordHash: string;
   readonly freeBytes: number;
+  /** Of the disk that `freeBytes` is about; not every node tells it. */
+  readonly totalBytes?: number;
   /** By the owner's clock: to show, never to trust. */
   readonly issuedAt: number;
 }
@@ -49,9 +51,10 @@ export async function verifyHead(bytes: Uint8Array): Promise<SignedHead> {
     beat: fields.beat,
     recordHash: Buffer.from(fields.recordHash).toString('hex'),
     freeBytes: fields.freeBytes,
+    ...(fields.totalBytes === undefined ? {} : { totalBytes: fields.totalBytes }),
     issuedAt: fields.issuedAt,
   };
-  const counts = [head.seq, head.beat, head.freeBytes, head.issuedAt];
+  const counts = [head.seq, head.beat, head.freeBytes, head.totalBytes ?? 0, head.issuedAt];
   if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0) || fields.recordHash.length !== HASH_BYTES) {
     throw new ShoalError('invalid', 'a head with impossible numbers', { fields: { peer: head.peerId } });
   }

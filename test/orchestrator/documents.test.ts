@@ -56,7 +56,11 @@ test('what our daemon sends has the recorded form, in both directions', () => {
   const digests = { ...digestsByName(models) };
   const pools = [{ id: 'gpu-1', ready: true, draining: false, slotsTotal: 1, slotsFree: 1, vramFreeBytes: 0 }];
   const facts = { now: Date.parse(heartbeat.timestamp), ready: true, pools, available, digests };
-  assert.deepEqual(heartbeatDocument({ ...facts, incoming: heartbeat.models_incoming }), heartbeat);
+  const disk = { freeBytes: 812_000_000_000, totalBytes: 1_920_000_000_000 };
+  assert.deepEqual(heartbeatDocument({ ...facts, disk, incoming: heartbeat.models_incoming }), heartbeat);
+  const withoutDisk = heartbeatDocument({ ...facts, incoming: heartbeat.models_incoming });
+  assert.ok(!('disk' in withoutDisk), 'where the models directory cannot be reached');
+  assert.doesNotThrow(() => parseHeartbeat({ ...withoutDisk, disk: null }));
   const registration: RegistrationDocument = recorded('shoal-register') as RegistrationDocument;
   assert.deepEqual(parseRegistration(registration), registration);
   assert.deepEqual(registration.capabilities.gpus, [], 'gpus is always there');
@@ -98,6 +102,11 @@ test('a wrong heartbeat is refused with the name of the field', () => {
     [['pools', 0, 'slots_free'], 2, 'pools[0].slots_free'],
     [['pools', 0, 'ready'], 'yes', 'pools[0].ready'],
     [['models_incoming', 0, 'bytes_missing'], -1, 'models_incoming[0].bytes_missing'],
+    [['disk'], 7, 'disk'],
+    [['disk', 'free_bytes'], -1, 'disk.free_bytes'],
+    [['disk', 'free_bytes'], 1e13, 'disk.free_bytes'],
+    [['disk', 'total_bytes'], 1e300, 'disk.total_bytes'],
+    [['disk', 'total_bytes'], undefined, 'disk.total_bytes'],
     [['models_incoming', 0, 'digest'], 'md5:1', 'models_incoming[0].digest'],
   ] as const) {
     const document = withField('shoal-heartbeat', path, value);

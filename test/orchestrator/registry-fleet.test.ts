@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fleetEvents } from '../../src/api/orchestrator/fleet-events.ts';
+import { presentNode } from '../../src/api/orchestrator/present.ts';
 import { RegistryFleet } from '../../src/api/orchestrator/registry-fleet.ts';
+import { heartbeatDocument } from '../../src/flows/heartbeat-documents.ts';
 import { Metrics } from '../../src/util/metrics.ts';
 import { TestFleet } from './fleet-fixture.ts';
 
@@ -22,6 +24,33 @@ test('what is on its way goes on between heartbeats, at the rate that was told a
   assert.equal((await cell())?.bytesMissing, 400, 'a node that says nothing is not taken to go on for ever');
   fleet.beat('gpu-1', [{}], { models_incoming: incoming(700, null) });
   assert.equal((await cell())?.bytesMissing, 700, 'what it says itself holds');
+});
+
+test('the disk of a node is in the list of nodes as its last heartbeat tells it, and of no node that does not', async () => {
+  const fleet = await TestFleet.open();
+  const viewer = new RegistryFleet(fleet);
+  await fleet.join('gpu-1');
+  await fleet.join('gpu-2');
+  const { disk } = heartbeatDocument({
+    ...{ now: 0, ready: true, pools: [], available: [], incoming: [], digests: {} },
+    disk: { freeBytes: 700, totalBytes: 1_000 },
+  });
+  fleet.beat('gpu-1', [{}], { disk: Object.assign({ shown_to_nobody: 'x' }, disk) });
+  const documents = [...fleet.registry.nodes()].map(presentNode);
+  assert.deepEqual(
+    documents.map(({ node_id, disk: told }) => [node_id, told]),
+    [
+      ['gpu-1', { free_bytes: 700, total_bytes: 1_000 }],
+      ['gpu-2', undefined],
+    ],
+  );
+  const shown = async () => (await viewer.nodes()).nodes.map(({ freeBytes, totalBytes }) => [freeBytes, totalBytes]);
+  assert.deepEqual(await shown(), [
+    [700, 1_000],
+    [undefined, undefined],
+  ]);
+  fleet.beat('gpu-1', [{}], { disk: null });
+  assert.deepEqual((await shown())[0], [undefined, undefined], 'a disk that cannot be reached has no size');
 });
 
 test('who watches hears once a second that something has come further, and nothing while nothing does', async (t) => {

@@ -41,7 +41,7 @@ export function bigFleet(options: {
       status: node > 0 && random() < 0.02 ? 'offline' : 'online',
       address: `http://10.0.${node >> 8}.${node & 255}:7420`,
       ...(kind === 'daemon' && node === 0 ? {} : { seenMsAgo: Math.round(random() * 12_000) }),
-      freeBytes: Math.round(random() * 2e12),
+      ...{ freeBytes: Math.round(random() * 2e12), totalBytes: 2e12 },
       ...(kind === 'daemon' ? {} : { slotsFree: Math.floor(random() * 4), slotsTotal: 4 }),
       cells: cells.map((cell) => (cell.etaMs === undefined ? cell : { ...cell, etaMs: Math.round(cell.etaMs) })),
     });

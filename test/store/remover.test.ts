@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Folders } from '../../src/store/folders.ts';
-import { Remover } from '../../src/store/remover.ts';
+import { type RemovalStep, Remover } from '../../src/store/remover.ts';
 import { codeOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { delay } from '../support/wait.ts';
@@ -59,27 +59,65 @@ test('a file that has taken the name of the one to be removed stays', async () =
   await made.seesModels('a.ckpt');
 });
 
-test('a removal that ends in the middle is completed at the next start', async () => {
+for (const at of ['noted', 'withdrawn', 'unlinked'] satisfies RemovalStep[]) {
+  test(`a removal that is killed when it has ${at} what goes is told again at the next start, and completed then`, async () => {
+    await using folder = await temporaryFolder();
+    {
+      await using made = await TestStore.start({ root: folder.path });
+      const { id, staged } = await stagedFiles(made);
+      await made.store.installer.install(id, staged);
+      const remover = removerOf(made, (step) => {
+        if (step === at) throw new Error('as if it were killed');
+      });
+      await assert.rejects(remover.remove(id, () => Promise.resolve()));
+    }
+    await using made = await TestStore.start({ root: folder.path, settleMs: 10 });
+    const left = async (): Promise<number> =>
+      (await readdir(join(made.modelsDir, 'bundle'), { recursive: true, withFileTypes: true })).filter((one) =>
+        one.isFile(),
+      ).length;
+    await made.store.scanner.rescan();
+    await made.atRest();
+    assert.deepEqual(made.ids(), [], 'nobody is told of it again');
+    const before = await left();
+    assert.equal(before, at === 'unlinked' ? 2 : 3);
+    await made.store.remover.complete(async (id) => {
+      assert.equal(id, 'bundle');
+      await delay(50);
+      assert.deepEqual([await left(), made.ids()], [before, []], 'whoever has not been told may still read it');
+    });
+    await made.atRest();
+    assert.deepEqual(made.ids(), []);
+    assert.ok(!existsSync(join(made.modelsDir, 'bundle')));
+    assert.deepEqual(made.store.catalog.heldModels(), []);
+  });
+}
+
+test('a daemon that ends before everybody was told leaves an interrupted removal to the next start', async () => {
   await using folder = await temporaryFolder();
+  let path = '';
   {
     await using made = await TestStore.start({ root: folder.path });
-    const { id, staged } = await stagedFiles(made);
-    await made.store.installer.install(id, staged);
-    const { catalog, claims, database } = made.store;
-    const remover = new Remover(
-      {
-        modelsDir: made.modelsDir,
-        onStep: (step) => {
-          if (step === 'unlinked') throw new Error('as if it were killed');
-        },
-      },
-      { catalog, claims, database, folders: new Folders({ modelsDir: made.modelsDir }, { database }), log: silentLog },
-    );
-    await assert.rejects(remover.remove(id, () => Promise.resolve()));
+    path = await made.write('a.ckpt', 'bytes');
+    await made.seesModels('a.ckpt');
+    await assert.rejects(made.store.remover.remove('a.ckpt', ending));
+  }
+  {
+    await using made = await TestStore.start({ root: folder.path });
+    await assert.rejects(made.store.remover.complete(ending), { name: 'AbortError' });
+    assert.ok(existsSync(path));
   }
   await using made = await TestStore.start({ root: folder.path });
-  await made.atRest();
-  assert.deepEqual(made.ids(), []);
-  assert.ok(!existsSync(join(made.modelsDir, 'bundle')));
-  assert.deepEqual(made.store.catalog.heldModels(), []);
+  await made.store.remover.complete(() => Promise.resolve());
+  assert.ok(!existsSync(path));
 });
+
+function ending(): Promise<void> {
+  return Promise.reject(new DOMException('the daemon is ending', 'AbortError'));
+}
+
+function removerOf({ modelsDir, store }: TestStore, onStep: (step: RemovalStep) => void): Remover {
+  const { catalog, claims, database } = store;
+  const folders = new Folders({ modelsDir }, { database });
+  return new Remover({ modelsDir, onStep }, { catalog, claims, database, folders, log: silentLog });
+}

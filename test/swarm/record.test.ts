@@ -196,6 +196,9 @@ test('a head is believed only with the signature of the one it names', async () 
   assert.deepEqual((await verifyHead(signed.bytes)).head, { ...fields, peerId: key.publicKey.toString() });
 
   const { head, signature } = SignedHeadMessage.decode(signed.bytes);
+  const withDisk = { ...fields, totalBytes: 2e12 };
+  const told = await verifyHead((await signHead(withDisk, key)).bytes);
+  assert.deepEqual(told.head, { ...withDisk, peerId: key.publicKey.toString() }, 'older nodes do not tell their disk');
   const other = await generateKeyPair('Ed25519');
   const inAnothersName = HeadMessage.encode({
     ...HeadMessage.decode(head),

@@ -17,6 +17,23 @@ test('a node that joins knows every model of the fleet within a second', async (
   );
 });
 
+test('a node tells how large its disk is and what of it is free; one that cannot is known without', async () => {
+  await using a = await runSwarm({ name: 'a' });
+  a.swarm.gossip.setDisk({ freeBytes: 700.5, totalBytes: 1_000 });
+  await using b = await runSwarm({ name: 'b', bootstrap: [addressOf(a)] });
+  b.swarm.gossip.setDisk({ freeBytes: 0, totalBytes: 0 });
+  await until('both known', () => [a, b].every(({ swarm }) => swarm.fleet.nodes().length === 1));
+  await until('the next head', () => b.swarm.fleet.nodes()[0]?.totalBytes === 1_000);
+  const disks = [b, a].map(({ swarm }) => swarm.fleet.nodes()[0]!);
+  assert.deepEqual(
+    disks.map(({ freeBytes, totalBytes }) => [freeBytes, totalBytes]),
+    [
+      [700, 1_000],
+      [0, undefined],
+    ],
+  );
+});
+
 test('news reaches everyone at once', async () => {
   await using a = await runSwarm({ name: 'a' });
   await using b = await runSwarm({ name: 'b', bootstrap: [addressOf(a)] });

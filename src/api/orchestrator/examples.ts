@@ -9,6 +9,7 @@ const registration = {
 const node = {
   ...registration,
   ...{ status: 'Online', registered_at_ms: atMs, last_heartbeat_ms: atMs + 4_000, operator_draining: false },
+  disk: { free_bytes: 812_000_000_000, total_bytes: 1_920_000_000_000 },
 };
 const lease = {
   ...{ lease_id: '1d6a…', node_id: 'gpu-1', pool_id: 'pool-0', address: 'http://10.0.0.2:9200' },
@@ -39,6 +40,7 @@ export const orchestratorExamples: Examples = {
       models_incoming: [
         { id: 'flux-dev.gguf', digest, bytes_total: 12_711_886_624, bytes_missing: 4_210_032_640, eta_ms: 41_000 },
       ],
+      disk: { free_bytes: 812_000_000_000, total_bytes: 1_920_000_000_000 },
     },
     answer: { success: true, next_heartbeat_ms: 10_000 },
   },

@@ -20,6 +20,9 @@ export function presentNode(node: FleetNode): NodeDocument {
     registered_at_ms: node.record.registeredAtMs,
     ...(node.lastHeartbeatAtMs === undefined ? {} : { last_heartbeat_ms: node.lastHeartbeatAtMs }),
     operator_draining: node.record.draining,
+    ...(node.disk === undefined
+      ? {}
+      : { disk: { free_bytes: node.disk.freeBytes, total_bytes: node.disk.totalBytes } }),
   };
 }
 

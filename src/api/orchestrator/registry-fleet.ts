@@ -24,7 +24,7 @@ interface KnownModels {
   readonly columns: WeakMap<ModelList, string>;
 }
 
-/** The fleet as heartbeats tell of it: no disks, no pieces, but slots and ages. */
+/** The fleet as heartbeats tell of it: no pieces, but disks, slots and ages. */
 export class RegistryFleet implements FleetViewer {
   readonly #orchestrator: Orchestrator;
   readonly #clock: Clock;
@@ -121,6 +121,7 @@ export class RegistryFleet implements FleetViewer {
       ...(node.lastHeartbeatAtMs === undefined
         ? {}
         : { seenMsAgo: Math.max(0, Math.round(this.#clock.monotonic() - node.heardMs)) }),
+      ...node.disk,
       ...(node.pools.size === 0 ? {} : { slotsFree, slotsTotal }),
       cells: node.online ? cellsOf(node, models, this.#clock.monotonic() - node.heardMs) : [],
     };

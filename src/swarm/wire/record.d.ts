@@ -7,6 +7,7 @@ export interface HeadMessage {
     recordHash: Uint8Array<ArrayBuffer>;
     freeBytes: number;
     issuedAt: number;
+    totalBytes?: number;
 }
 export declare namespace HeadMessage {
     const codec: () => Codec<HeadMessage>;
@@ -34,9 +35,13 @@ export declare namespace HeadMessage {
         field: '$.issuedAt';
         value: number;
     }
+    interface HeadMessageTotalBytesFieldEvent {
+        field: '$.totalBytes';
+        value: number;
+    }
     function encode(obj: Partial<HeadMessage>): Uint8Array<ArrayBuffer>;
     function decode(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<HeadMessage>): HeadMessage;
-    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<HeadMessage>): Generator<HeadMessagePeerIdFieldEvent | HeadMessageSeqFieldEvent | HeadMessageBeatFieldEvent | HeadMessageRecordHashFieldEvent | HeadMessageFreeBytesFieldEvent | HeadMessageIssuedAtFieldEvent>;
+    function stream(buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<HeadMessage>): Generator<HeadMessagePeerIdFieldEvent | HeadMessageSeqFieldEvent | HeadMessageBeatFieldEvent | HeadMessageRecordHashFieldEvent | HeadMessageFreeBytesFieldEvent | HeadMessageIssuedAtFieldEvent | HeadMessageTotalBytesFieldEvent>;
 }
 export interface SignedHeadMessage {
     head: Uint8Array<ArrayBuffer>;

@@ -33,6 +33,10 @@ export var HeadMessage;
                     w.uint32(48);
                     w.uint64Number(obj.issuedAt);
                 }
+                if (obj.totalBytes != null) {
+                    w.uint32(56);
+                    w.uint64Number(obj.totalBytes);
+                }
                 if (opts.lengthDelimited !== false) {
                     w.ldelim();
                 }
@@ -71,6 +75,10 @@ export var HeadMessage;
                         }
                         case 6: {
                             obj.issuedAt = reader.uint64Number();
+                            break;
+                        }
+                        case 7: {
+                            obj.totalBytes = reader.uint64Number();
                             break;
                         }
                         default: {
@@ -123,6 +131,13 @@ export var HeadMessage;
                         case 6: {
                             yield {
                                 field: `${prefix}.issuedAt`,
+                                value: reader.uint64Number()
+                            };
+                            break;
+                        }
+                        case 7: {
+                            yield {
+                                field: `${prefix}.totalBytes`,
                                 value: reader.uint64Number()
                             };
                             break;

@@ -58,7 +58,7 @@ export class TruthNode {
     const { modelsDir } = this;
     const folders = new Folders({ modelsDir }, { database });
     const remover = new Remover({ modelsDir }, { catalog, claims, folders, database, log: silentLog });
-    await remover.repair();
+    await remover.recall();
     const scanner = new Scanner(
       { modelsDir, settleMs: SETTLE_MS, rescanMs: 3_600_000 },
       {
@@ -75,6 +75,7 @@ export class TruthNode {
     const controller = new AbortController();
     const running = scanner.run(controller.signal).catch(() => undefined);
     await scanner.firstScan;
+    await remover.complete(() => Promise.resolve());
     this.#running = {
       ...{ database, catalog, scanner, remover, reported },
       stop: async () => {
