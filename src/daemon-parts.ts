@@ -262,6 +262,10 @@ export async function startParts(
     await store.scanner.firstScan;
     await store.remover.complete((id) => orchestration.withdrawn(id));
   });
+  lifecycle.run('removals', async () => {
+    await store.scanner.firstScan;
+    await store.remover.complete((id) => orchestration.withdrawn(id));
+  });
   const peers = (): number => swarm.connectedPeers().length;
   lifecycle.run('status', (until) => tellSystemd({ systemd, counts: () => facade.modelCounts(), peers, clock }, until));
   lifecycle.run('watchdog', (until) =>
