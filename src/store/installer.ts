@@ -79,7 +79,7 @@ export class Installer {
       const file = byPath.get(path);
       return file === undefined || catalog.fileAt(path)?.sha256 === file.sha256 ? [] : [file];
     });
-    const claim = claims.claim(missing.map(({ path }) => path));
+    const claim = claims.claim(missing.flatMap(({ path, sha256 }) => [path, ...catalog.pathsOf(sha256)]));
     try {
       for (const file of missing) await this.#refuseOccupied(file);
       if (paths.length > 1) await catalog.hold(id, paths);

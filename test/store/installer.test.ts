@@ -100,6 +100,28 @@ test('the same blob at a second and a third place is right everywhere, and is no
   assert.equal(await made.hashedBytes(), 0);
 });
 
+test('while a blob gets a second name the scanner leaves the first alone, whose change time moves with it', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.open({ root: folder.path });
+  const first = await made.stage('one.ckpt', Buffer.alloc(2 * 2 ** 20, 'x'));
+  const { sha256, manifest } = first;
+  await made.store.installer.install('one.ckpt', [first]);
+  const { claims } = made.store;
+  const claimed = new Map<string, boolean>();
+  const onStep = (step: string): void => void claimed.set(step, claims.has('one.ckpt'));
+  const installer = new Installer({ modelsDir: made.modelsDir, onStep }, installerPartsOf(made));
+  await installer.install('two.ckpt', [{ path: 'two.ckpt', sha256, manifest }]);
+  assert.equal(claimed.get('linked'), true);
+  assert.equal(claimed.get('catalogued'), true);
+  assert.equal(claimed.get('released'), false);
+
+  const [one, another] = [claims.claim(['one.ckpt']), claims.claim(['one.ckpt'])];
+  one[Symbol.dispose]();
+  assert.equal(claims.has('one.ckpt'), true, 'somebody else still works at it');
+  another[Symbol.dispose]();
+  assert.equal(claims.has('one.ckpt'), false);
+});
+
 test('a source of a second copy that was edited meanwhile is not shared', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.open({ root: folder.path });
