@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { appendFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,13 +8,13 @@ import type { OrchestratorClient } from '../../src/orchestrator/client.ts';
 import { type Random, seededRandom } from '../../src/util/random.ts';
 import type { DaemonProcess } from '../support/daemon-process.ts';
 import type { HeartbeatConsumer } from '../support/heartbeat-consumer.ts';
-import { OrchestratorProcess } from '../support/orchestrator-process.ts';
 import { TestBed } from '../support/test-bed.ts';
 import { delay, eventually } from '../support/wait.ts';
+import { deletionFaults, interruptedDeletionFaults, type Orchestrators, orchestratorsOf } from './truth-deletions.ts';
 
 const signal = new AbortController().signal;
 const NODES = 3;
-const EVENTS = 40;
+const EVENTS = 18;
 const MODELS = 4;
 /** Ten times what it takes on a machine that has nothing else to do: from a change by others to its withdrawal. */
 const UNSEEN_MS = 2_500;
@@ -22,11 +22,14 @@ const OFFLINE_AFTER_MS = 30_000;
 
 /** What is known of one file that the test changes. */
 interface Ledger {
-  /** When the bytes were last changed, and whether by the daemon itself. */
+  /** When others than the daemon changed the bytes. */
   touchedAtMs: number;
-  /** The daemon was told to delete it, and has not answered yet. */
+  /** The daemon was told to delete it, and has not answered yet: until it is gone, tasks can use it. */
   deleting: boolean;
 }
+
+/** Killed, and not heard of again: orchestrators believe what they were told before, and nobody could tell them better. */
+const down = new Set<DaemonProcess>();
 
 test('with real daemons, too, no task is placed where the model is not, while files change under them', {
   timeout: 180_000,
@@ -35,18 +38,21 @@ test('with real daemons, too, no task is placed where the model is not, while fi
   t.diagnostic(`SHOAL_SEED=${seed}`);
   const random = seededRandom(seed);
   const bed = await TestBed.open({ context: t });
-  const consumer = await bed.consumer();
-  const orchestrator = bed.own(await new OrchestratorProcess({ home: bed.directory }).start());
-  const client = orchestrator.client();
+  const orchestrators = await orchestratorsOf(bed);
+  const { consumer, client } = orchestrators;
+  const urls = orchestrators.proxies.map(({ url }) => url);
   const daemons = await Promise.all(
-    Array.from({ length: NODES }, (_, n) =>
-      bed.daemon(`n${n}`, { orchestrators: [consumer.url, orchestrator.url], args: ['--settle', '100ms'] }),
-    ),
+    Array.from({ length: NODES }, (_, n) => bed.daemon(`n${n}`, { orchestrators: urls, args: ['--settle', '100ms'] })),
   );
   const ledger = new Map<string, Ledger>();
   const falsehoods: string[] = [];
   let placements = 0;
   let placed = 0;
+  let deletions = 0;
+  const onDeleted = (faults: readonly string[]): void => {
+    deletions += 1;
+    falsehoods.push(...faults);
+  };
   const probe = async (): Promise<void> => {
     for (let n = 0; n < MODELS; n += 1) {
       for (const [name, fault] of await judgePlacement(`m${n}.ckpt`, { client, daemons, ledger })) {
@@ -65,12 +71,14 @@ test('with real daemons, too, no task is placed where the model is not, while fi
   };
   for (let event = 0; event < EVENTS; event += 1) {
     // Also in the middle of a deletion, between the withdrawal and the last byte.
-    await Promise.all([change(daemons, random, ledger), probe()]);
+    await Promise.all([change({ daemons, random, ledger, orchestrators, onDeleted }), probe()]);
     await delay(random() * 100);
     await probe();
   }
   await delay(UNSEEN_MS + 500);
   await probe();
+  const survivor = daemons.find(({ isRunning }) => isRunning) ?? assert.fail('all were killed');
+  falsehoods.push(...(await interruptedDeletionFaults(survivor, orchestrators)));
   // In the end all say what is there.
   for (const daemon of daemons.filter(({ isRunning }) => isRunning)) {
     await eventually(`${daemon.name} reports what it has`, async () => {
@@ -78,37 +86,55 @@ test('with real daemons, too, no task is placed where the model is not, while fi
       return there.every((id) => consumer.available(daemon.name).includes(id));
     });
   }
-  t.diagnostic(`${placements} placements by heartbeats, ${placed} by shoal orchestrator`);
+  t.diagnostic(`${placements} placements by heartbeats, ${placed} by shoal orchestrator, ${deletions} deletions`);
   assert.ok(placed > EVENTS, 'too few to tell anything');
   assert.deepEqual(falsehoods.slice(0, 5), [], `SHOAL_SEED=${seed}`);
   assert.deepEqual(consumer.violations, []);
 });
 
-async function change(daemons: readonly DaemonProcess[], random: Random, ledger: Map<string, Ledger>): Promise<void> {
+async function change(parts: {
+  readonly daemons: readonly DaemonProcess[];
+  readonly random: Random;
+  readonly ledger: Map<string, Ledger>;
+  readonly orchestrators: Orchestrators;
+  readonly onDeleted: (faults: readonly string[]) => void;
+}): Promise<void> {
+  const { daemons, random, ledger, orchestrators, onDeleted } = parts;
   const daemon = daemons[Math.floor(random() * daemons.length)] ?? assert.fail();
-  const id = `m${Math.floor(random() * MODELS)}.ckpt`;
-  const file = join(daemon.modelsDir, id);
-  const entry = ledger.get(`${daemon.name} ${id}`) ?? { touchedAtMs: 0, deleting: false };
-  ledger.set(`${daemon.name} ${id}`, entry);
   const dice = random();
   if (dice < 0.03 && daemon.isRunning) {
+    down.add(daemon);
     await daemon.kill();
     return;
   }
   if (!daemon.isRunning) {
+    const heartbeats = orchestrators.consumer.of(daemon.name).length;
     await daemon.start();
+    await eventually('its first heartbeat', () => orchestrators.consumer.of(daemon.name).length > heartbeats);
+    down.delete(daemon);
     return;
   }
+  const isDeletion = dice >= 0.5 && dice < 0.75;
+  // A deletion shows something where somebody believes in the model.
+  const believed = orchestrators.consumer.available(daemon.name).filter((name) => name.endsWith('.ckpt'));
+  const ids = isDeletion && believed.length > 0 ? believed : Array.from({ length: MODELS }, (_, n) => `m${n}.ckpt`);
+  const id = ids[Math.floor(random() * ids.length)] ?? assert.fail();
+  const entry = ledger.get(`${daemon.name} ${id}`) ?? { touchedAtMs: 0, deleting: false };
+  ledger.set(`${daemon.name} ${id}`, entry);
+  if (isDeletion) {
+    entry.deleting = true;
+    const lateMs = 300 + random() * 300;
+    const faults = await deletionFaults({ daemon, id, lateMs }, orchestrators);
+    if (faults !== undefined) onDeleted(faults);
+    entry.deleting = false;
+    return;
+  }
+  const file = join(daemon.modelsDir, id);
   const bytes = `${random()} ${'x'.repeat(Math.floor(random() * 100_000))}`;
   if (dice < 0.5) {
     await writeFile(`${file}.tmp`, bytes);
     entry.touchedAtMs = Date.now();
     await rename(`${file}.tmp`, file);
-  } else if (dice < 0.75) {
-    entry.deleting = true;
-    const { status } = await daemon.request('DELETE', `/v1/models/${id}`);
-    assert.ok(status === 204 || status === 404, `DELETE was answered with ${status}`);
-    entry.deleting = false;
   } else {
     entry.touchedAtMs = Date.now();
     const how = dice < 0.83 ? appendFile(file, bytes) : dice < 0.91 ? truncate(file, 10) : rm(file);
@@ -126,11 +152,12 @@ async function judge(
 ): Promise<string | undefined> {
   const newest = consumer.of(daemon.name).at(-1);
   if (newest?.models.includes(id) !== true || Date.now() - newest.atMs > OFFLINE_AFTER_MS) return undefined;
-  const isUp = (): boolean => daemon.isRunning;
+  const isUp = (): boolean => !down.has(daemon);
   if (!isUp()) return undefined;
   const entry = ledger.get(`${daemon.name} ${id}`);
   const lately = (): boolean => Date.now() - (entry?.touchedAtMs ?? 0) <= UNSEEN_MS;
-  if (lately()) return 'true';
+  const isKept = (): boolean => entry?.deleting === true && existsSync(join(daemon.modelsDir, id));
+  if (lately() || isKept()) return 'true';
   const digest = await daemon.model(id).then(
     ({ digest: vouched, state }) => (state === 'installed' ? vouched : state),
     () => 'nobody knows it',
@@ -138,7 +165,7 @@ async function judge(
   const found = digestOf(join(daemon.modelsDir, id));
   if (!isUp()) return undefined;
   // A newer heartbeat may have come while it was looked at.
-  if (digest === found || consumer.of(daemon.name).at(-1) !== newest || lately()) return 'true';
+  if (digest === found || isKept() || consumer.of(daemon.name).at(-1) !== newest || lately()) return 'true';
   return `${daemon.name} was chosen for ${id}: ${String(digest)} is vouched for, ${found} is there`;
 }
 
@@ -160,18 +187,19 @@ async function judgePlacement(
   const judged = chosen.map(async (name): Promise<[string, string][]> => {
     const daemon = daemons.find((one) => one.name === name) ?? assert.fail(`nobody is called ${name}`);
     // Who was killed is taken for online for 30 s: no heartbeat could say otherwise.
-    const isUp = (): boolean => daemon.isRunning;
+    const isUp = (): boolean => !down.has(daemon);
     if (!isUp()) return [];
     const entry = ledger.get(`${name} ${id}`);
     const lately = (): boolean => Date.now() - (entry?.touchedAtMs ?? 0) <= UNSEEN_MS;
-    if (lately()) return [[name, 'true']];
+    const isKept = (): boolean => entry?.deleting === true && existsSync(join(daemon.modelsDir, id));
+    if (lately() || isKept()) return [[name, 'true']];
     const found = digestOf(join(daemon.modelsDir, id));
     const vouched = await daemon.model(id).then(
       ({ digest, state }) => (state === 'installed' ? digest : state),
       () => 'nobody knows it',
     );
     if (!isUp()) return [];
-    if (vouched === found || lately()) return [[name, 'true']];
+    if (vouched === found || lately() || isKept()) return [[name, 'true']];
     // It may have been withdrawn while the answer was under way.
     if (!(await candidates()).includes(name)) return [];
     return [[name, `${String(vouched)} is vouched for, ${found} is there`]];
