@@ -37,6 +37,11 @@ test('a person gets a model here, sees its pieces come and the daemon go and com
   const cell = page.locator('[data-row="0"] [aria-colindex="4"]');
   assert.equal(await cell.getAttribute('aria-label'), 'missing');
   assert.match(await page.locator('.peers').innerText(), /gpu-1/);
+  for (const name of ['Disk of this node', 'Disk of gpu-1']) {
+    const disk = page.getByRole('meter', { name });
+    await disk.waitFor();
+    assert.match((await disk.getAttribute('aria-valuetext')) ?? '', /[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB/);
+  }
 
   // By keyboard alone: into the grid, to this node's cell, open it, press the first button.
   await page.keyboard.press('Tab');
@@ -85,7 +90,12 @@ test('a person gets a model here, sees its pieces come and the daemon go and com
       await other.page.locator(label).waitFor({ timeout: 15_000 });
     }
     assert.equal(await other.page.locator('#matrix .row').count(), 1, 'aliases are no rows of their own');
-    assert.match(await other.page.locator('.nodes').innerText(), /gpu-1\s+online\s+1\/1\s+(now|\d+ s)/);
+    const nodes = await other.page.locator('.nodes').innerText();
+    assert.match(nodes, /gpu-1\s+online\s+1\/1\s+[\d.]+ [KMGT]iB\s+(now|\d+ s)/);
+    for (const name of ['Disk of gpu-1', 'Disk of gpu-2']) {
+      const used = Number(await other.page.getByRole('meter', { name }).getAttribute('aria-valuenow'));
+      assert.ok(used > 0 && used <= 100, `${name}: ${used} % used`);
+    }
     for (const absent of ['.peers', '.pieces', '.node-panel']) {
       assert.equal(await other.page.locator(absent).count(), 0, absent);
     }

@@ -52,7 +52,7 @@ export function Toolbar({ table, filter, selection, onFilter }: ToolbarProps): V
           ref={input}
           type="search"
           value={filter.query}
-          placeholder="Search models and nodes"
+          placeholder="Model or node"
           autocomplete="off"
           spellcheck={false}
           onInput={(event) => onFilter({ query: event.currentTarget.value })}

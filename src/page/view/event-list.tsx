@@ -8,7 +8,7 @@ export function EventList({ events }: { readonly events: readonly LoggedEvent[] 
   return (
     <section class="panel events" aria-labelledby="events-title">
       <h2 id="events-title">Events</h2>
-      <div class="scroll" tabIndex={0} aria-labelledby="events-title" role="region">
+      <div class="scroll" tabIndex={0} aria-labelledby="events-title" role="group">
         {events.length === 0 ? <p class="nothing">Nothing has happened since this page was opened.</p> : null}
         <ol>
           {events.slice(0, SHOWN).map(({ atMs, text, tone }, index) => (

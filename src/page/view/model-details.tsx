@@ -5,7 +5,7 @@ import { type ApiClient, ApiProblem, modelPath } from '../api/client.ts';
 import { formatBytes, plural } from '../format.ts';
 import { cellText } from '../matrix/cell-text.ts';
 import type { Place } from '../matrix/matrix.tsx';
-import type { FleetTable } from '../state/fleet-table.ts';
+import { type FleetTable, isOnline } from '../state/fleet-table.ts';
 import { ModelActions } from './model-actions.tsx';
 
 interface ModelDetailsProps {
@@ -23,10 +23,10 @@ export function ModelDetails({ table, place, client, onClose }: ModelDetailsProp
   const known = table.models[index];
   const node = table.nodes.findIndex(({ id }) => id === place.node);
   const [local, refresh, problem] = useLocalModel(table, place.model, client);
-  const holders = table.nodes.filter((_, at) => table.isInstalled(at, index)).map(({ id }) => id);
+  const holders = table.nodes.filter((one, at) => isOnline(one) && table.isInstalled(at, index)).map(({ id }) => id);
   const digest = local?.digest ?? known?.digest;
   return (
-    <aside
+    <section
       class="details"
       aria-label={`Details of ${place.model}`}
       onKeyDown={(event) => {
@@ -69,7 +69,7 @@ export function ModelDetails({ table, place, client, onClose }: ModelDetailsProp
       </dl>
       {local === undefined ? null : <ModelActions model={local} client={client} onDone={refresh} />}
       {problem === undefined ? null : <p class="bad">{problem}</p>}
-    </aside>
+    </section>
   );
 }
 

@@ -17,7 +17,7 @@ export function NodePanel({
         This node{' '}
         <span class="aside number">{node === undefined ? '' : `up ${formatAge(node.uptimeSeconds * 1000)}`}</span>
       </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-labelledby="node-title">
+      <div class="scroll" tabIndex={0} role="group" aria-labelledby="node-title">
         {node === undefined ? null : <Disk disk={node.disk} />}
         <ul class="links">
           {node?.orchestrators.map(({ url, registered, lastHeartbeatAt, problem }) => (
@@ -55,7 +55,8 @@ function Disk({ disk }: { readonly disk: Node['disk'] }): VNode {
   return (
     <div class="disk" title={disk.modelsDir}>
       <Bar
-        label={`Disk: ${text}`}
+        label="Disk of this node"
+        meter={{ share: Math.min(1, share(totalBytes - freeBytes)), text }}
         parts={[
           { kind: 'models', share: share(usedByModelsBytes) },
           { kind: 'other', share: share(other) },

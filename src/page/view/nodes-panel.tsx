@@ -3,6 +3,7 @@ import { useMemo } from 'preact/hooks';
 import { formatAge } from '../format.ts';
 import type { FleetTable } from '../state/fleet-table.ts';
 import type { PageState } from '../state/page-state.ts';
+import { DiskCell } from './disk-cell.tsx';
 
 /** Heartbeats come every 10 s; who misses one is worth a look. */
 const LATE_MS = 15_000;
@@ -21,13 +22,14 @@ export function NodesPanel({ table }: PageState & { readonly table: FleetTable }
       <h2 id="nodes-title">
         Nodes <span class="aside number">{table.nodes.length}</span>
       </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-labelledby="nodes-title">
+      <div class="scroll" tabIndex={0} role="group" aria-labelledby="nodes-title">
         {order.length === 0 ? <p class="nothing">No node has registered yet.</p> : null}
         <table>
           <colgroup>
             <col />
             <col class="status" />
             <col class="slots" />
+            <col class="disk-cell" />
             <col class="age" />
           </colgroup>
           <thead>
@@ -36,6 +38,9 @@ export function NodesPanel({ table }: PageState & { readonly table: FleetTable }
               <th scope="col">State</th>
               <th scope="col" class="number">
                 Slots free
+              </th>
+              <th scope="col" class="number disk-cell">
+                Disk free
               </th>
               <th scope="col" class="number">
                 Heartbeat
@@ -46,7 +51,7 @@ export function NodesPanel({ table }: PageState & { readonly table: FleetTable }
             {order.map((index) => {
               const node = table.nodes[index];
               if (node === undefined) return null;
-              const { id, status, seenMsAgo, slotsFree, slotsTotal, address } = node;
+              const { id, status, seenMsAgo, slotsFree, slotsTotal, freeBytes, totalBytes, address } = node;
               const isLate = seenMsAgo !== undefined && seenMsAgo > LATE_MS;
               return (
                 <tr key={id} class={status}>
@@ -57,6 +62,7 @@ export function NodesPanel({ table }: PageState & { readonly table: FleetTable }
                     <span class={`badge ${status}`}>{status}</span>
                   </td>
                   <td class="number">{slotsTotal === undefined ? '–' : `${slotsFree ?? 0}/${slotsTotal}`}</td>
+                  <DiskCell name={id} freeBytes={freeBytes} totalBytes={totalBytes} />
                   <td class={`number ${isLate ? 'bad' : ''}`}>
                     {seenMsAgo === undefined ? '–' : formatAge(seenMsAgo)}
                   </td>

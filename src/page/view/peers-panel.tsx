@@ -2,6 +2,7 @@ import type { VNode } from 'preact';
 import type { Peer } from '../../api/schemas.ts';
 import { formatAge, formatBytes, formatRate } from '../format.ts';
 import type { PageState, PeerRate } from '../state/page-state.ts';
+import { DiskCell } from './disk-cell.tsx';
 
 /** The other nodes as this daemon sees them; two of the six columns give way where it is narrow. */
 export function PeersPanel({ peers, rates, table }: PageState): VNode {
@@ -13,7 +14,7 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
       <h2 id="peers-title">
         Peers <span class="aside number">{peers.length === 0 ? '' : peers.length}</span>
       </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-labelledby="peers-title">
+      <div class="scroll" tabIndex={0} role="group" aria-labelledby="peers-title">
         {peers.length === 0 ? (
           <p class="nothing">No other node is known.</p>
         ) : (
@@ -23,7 +24,7 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
               <col class="over" />
               <col class="rate" />
               <col class="rate" />
-              <col class="free" />
+              <col class="disk-cell" />
               <col class="seen" />
             </colgroup>
             <thead>
@@ -38,8 +39,8 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
                 <th scope="col" class="number" title="sent to it">
                   Out
                 </th>
-                <th scope="col" class="number free">
-                  Free
+                <th scope="col" class="number disk-cell">
+                  Disk free
                 </th>
                 <th scope="col" class="number">
                   Seen
@@ -60,12 +61,14 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
 }
 
 function PeerRow({ peer, rate }: { readonly peer: Peer; readonly rate: PeerRate | undefined }): VNode {
-  const { name, peerId, connected, transport, laneProblem, blamed, rejectedPieces, freeBytes, seenMsAgo } = peer;
+  const { name, peerId, connected, transport, laneProblem, blamed, rejectedPieces, seenMsAgo } = peer;
+  const { freeBytes, totalBytes } = peer;
+  const shown = name === '' ? peerId.slice(-8) : name;
   return (
     <>
       <tr class={connected ? '' : 'gone'}>
         <th scope="row" title={peerId}>
-          {name === '' ? peerId.slice(-8) : name}
+          {shown}
           {connected ? null : <span class="badge">away</span>}
         </th>
         <td class="over" title={laneProblem}>
@@ -77,12 +80,12 @@ function PeerRow({ peer, rate }: { readonly peer: Peer; readonly rate: PeerRate 
         <td class="number" title={`${formatBytes(peer.sentBytes)} sent to it`}>
           {formatRate(rate?.sentPerSecond ?? 0)}
         </td>
-        <td class="number free">{formatBytes(freeBytes)}</td>
+        <DiskCell name={shown} freeBytes={freeBytes} totalBytes={totalBytes} />
         <td class="number">{formatAge(seenMsAgo)}</td>
       </tr>
       {blamed === undefined ? null : (
         <tr class="blame">
-          <td colSpan={4}>
+          <td colSpan={6}>
             avoided until {new Date(blamed.until).toLocaleTimeString('en-GB')}: {blamed.reason}
             {rejectedPieces > 0 ? `, ${rejectedPieces} wrong pieces` : ''}
           </td>

@@ -25,7 +25,7 @@ export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
         Transfers{' '}
         <span class="aside number">{elsewhere.length > 0 ? elsewhere.length : rate < 1 ? '' : formatRate(rate)}</span>
       </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-labelledby="transfers-title">
+      <div class="scroll" tabIndex={0} role="group" aria-labelledby="transfers-title">
         {isEmpty ? <p class="nothing">Nothing is on its way.</p> : null}
         <ul>
           {active.slice(0, SHOWN).map((transfer) => (
@@ -57,7 +57,7 @@ function IncomingItem({ model, node, share, etaMs }: Incoming): VNode {
       </div>
       <Bar
         parts={[{ kind: 'done', share: share ?? 0 }]}
-        progress={share ?? 0}
+        progress={share}
         label={`${model} on ${node}: ${share === undefined ? 'progress unknown' : percent}`}
       />
       <div class="facts quiet number">
