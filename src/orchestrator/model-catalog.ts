@@ -27,6 +27,7 @@ export class ModelCatalog {
   readonly #retired = new Map<string, Set<string>>();
   readonly #table: DurableTable<CatalogModel>;
   readonly #clock: Clock;
+  #version = 1;
 
   private constructor(parts: { table: DurableTable<CatalogModel>; clock: Clock }) {
     this.#table = parts.table;
@@ -41,6 +42,11 @@ export class ModelCatalog {
 
   get size(): number {
     return this.#models.size;
+  }
+
+  /** Grows with every change. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Sorted by id. */
@@ -81,6 +87,7 @@ export class ModelCatalog {
     const model = this.#models.get(id);
     if (model === undefined) return false;
     this.#models.delete(id);
+    this.#version += 1;
     this.#forgetRetired(model);
     await this.#table.del(id);
     return true;
@@ -119,6 +126,7 @@ export class ModelCatalog {
   }
 
   #keep(model: CatalogModel): void {
+    this.#version += 1;
     this.#forgetRetired(model);
     this.#models.set(model.id, model);
     if (model.lifecycle !== 'Retired') return;

@@ -7,6 +7,7 @@ import type { ModelCatalog } from './model-catalog.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { choose, type Demand, type Refusal, refusalOf, type StrategyName, strategies } from './placement.ts';
 import { PlacementQueue } from './placement-queue.ts';
+import { RefusalMemory } from './refusal-memory.ts';
 import { type Prospect, prospects } from './soonest.ts';
 
 export interface PlacementWish {
@@ -53,6 +54,7 @@ export class Orchestrator {
   readonly queue: PlacementQueue;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #refusals = new RefusalMemory<NoPlacement>();
   #placed = 0;
 
   constructor(parts: {
@@ -90,26 +92,10 @@ export class Orchestrator {
     return this.queue.wait({ demand, attempt, maxMs: wish.maxWaitMs }, signal);
   }
 
+  /** In a large fleet it may be what was true up to 100 ms ago, but for what models are where. */
   whyNot(wish: PlacementWish): NoPlacement {
-    const demand = this.#demandOf(wish);
-    const counts: Partial<Record<Refusal, number>> = {};
-    const refused: RefusedPool[] = [];
-    const nodes = [...this.registry.nodes()];
-    function* counted(): Iterable<RefusedPool> {
-      for (const node of nodes) {
-        for (const pool of node.pools.values()) {
-          const reason = refusalOf(pool, demand);
-          if (reason === undefined) continue;
-          const one = { pool, reason };
-          counts[reason] = (counts[reason] ?? 0) + 1;
-          if (refused.length < REFUSED_MAX) refused.push(one);
-          yield one;
-        }
-      }
-    }
-    // Ten thousand pools may refuse: they are looked at one by one, and few are kept.
-    const prospects = this.#prospects(counted(), demand);
-    return { refused, counts, prospects };
+    const versions = { registry: this.registry.version, catalog: this.catalog.version };
+    return this.#refusals.recall(wish, { versions, ms: this.#clock.monotonic() }, () => this.#findWhyNot(wish));
   }
 
   /** Takes a slot of a pool that the caller chose. @throws ShoalError `not-found`, `conflict` */
@@ -131,6 +117,28 @@ export class Orchestrator {
     const lease = this.leases.grant(pool, leaseMs);
     this.#mark(pool);
     return lease;
+  }
+
+  #findWhyNot(wish: PlacementWish): NoPlacement {
+    const demand = this.#demandOf(wish);
+    const counts: Partial<Record<Refusal, number>> = {};
+    const refused: RefusedPool[] = [];
+    const nodes = [...this.registry.nodes()];
+    function* counted(): Iterable<RefusedPool> {
+      for (const node of nodes) {
+        for (const pool of node.pools.values()) {
+          const reason = refusalOf(pool, demand);
+          if (reason === undefined) continue;
+          const one = { pool, reason };
+          counts[reason] = (counts[reason] ?? 0) + 1;
+          if (refused.length < REFUSED_MAX) refused.push(one);
+          yield one;
+        }
+      }
+    }
+    // Ten thousand pools may refuse: they are looked at one by one, and few are kept.
+    const prospects = this.#prospects(counted(), demand);
+    return { refused, counts, prospects };
   }
 
   #tryToPlace(wish: PlacementWish): Placement | undefined {
