@@ -66,6 +66,8 @@ test('a person gets a model here, sees its pieces come and the daemon go and com
     const [cell] = nodes.find((node) => node.id === 'gpu-2')?.cells ?? [];
     return known[cell?.model ?? -1]?.id === MODEL ? cell : undefined;
   });
+  const disks = (await other.fleet(new AbortController().signal)).nodes;
+  assert.ok(disks.length === 2 && disks.every((node) => (node.totalBytes ?? 0) > (node.freeBytes ?? 0)));
   const { bytesTotal = 0, bytesMissing = 0 } = coming;
   assert.ok(bytesTotal === SIZE_BYTES && bytesMissing > 0 && bytesMissing < bytesTotal, JSON.stringify(coming));
   await page.waitForFunction(() => /MiB\/s/.test(document.querySelector('.transfers')?.textContent ?? ''));

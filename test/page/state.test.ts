@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Transfer } from '../../src/api/schemas.ts';
+import type { Peer, Transfer } from '../../src/api/schemas.ts';
 import { EventParser } from '../../src/page/api/event-parser.ts';
 import { formatAge, formatLeft } from '../../src/page/format.ts';
 import { placeAfter } from '../../src/page/matrix/grid-keys.ts';
@@ -9,6 +9,7 @@ import { layoutFor } from '../../src/page/matrix/layout.ts';
 import { EventLog } from '../../src/page/state/event-log.ts';
 import { type FleetFilter, select } from '../../src/page/state/fleet-filter.ts';
 import { FleetTable, shareOf, totalsOf } from '../../src/page/state/fleet-table.ts';
+import { PeerRates } from '../../src/page/state/peer-rates.ts';
 import { visibleSpan } from '../../src/page/state/span.ts';
 import { cellsOf, gridFor } from '../../src/page/view/piece-grid.ts';
 import { bigFleet } from './big-fleet.ts';
@@ -159,4 +160,25 @@ test('times are short', () => {
   assert.equal(formatAge(900), 'now');
   assert.equal(formatAge(8_300), '8 s');
   assert.equal(formatAge(200_000), '3 min');
+});
+
+test('the rate of a peer is that of the last seconds, however close together its readings lie', () => {
+  const rates = new PeerRates();
+  const read = (ms: number): number | undefined => {
+    // A piece of 256 KiB each quarter of a second.
+    const receivedBytes = Math.floor(ms / 250) * 2 ** 18;
+    return rates.read([{ peerId: 'p', receivedBytes, sentBytes: 0 } as Peer], ms).get('p')?.receivedPerSecond;
+  };
+  assert.equal(read(240), undefined);
+  assert.equal(read(260), undefined, 'a piece in 20 ms says nothing');
+  for (let ms = 3_000; ms < 12_000; ms += ms % 3_000 === 0 ? 740 : 2_260) {
+    const rate = (read(ms) ?? 0) / 2 ** 20;
+    assert.ok(Math.abs(rate - 1) < 0.12, `${rate} MiB/s at ${ms} ms`);
+  }
+});
+
+test('on a small screen the names get what a few nodes leave over', () => {
+  const few = layoutFor(490, { count: 3, longestName: 5 });
+  assert.ok(few.nameWidth > layoutFor(490, { count: 12, longestName: 5 }).nameWidth);
+  assert.ok(few.nameWidth + few.copiesWidth + 3 * few.cellWidth <= 490);
 });

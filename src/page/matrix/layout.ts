@@ -30,12 +30,15 @@ export function layoutFor(
   const upright = room < Math.max(LEVEL.least, nodes.longestName * LETTER + 12);
   const { least, most } = upright ? UPRIGHT : LEVEL;
   const uprightHead = Math.min(HEAD.most, Math.max(HEAD.least, nodes.longestName * LETTER + 28));
+  const cellWidth = Math.floor(
+    Math.min(Math.max(most, upright ? most : nodes.longestName * LETTER + 12), Math.max(least, room)),
+  );
+  // On a small screen what a few nodes leave over is the names'.
+  const rest = isSmall ? Math.floor((room - cellWidth) * nodes.count) : 0;
   return {
     rowHeight: 30,
     headHeight: upright ? uprightHead : HEAD.level,
-    cellWidth: Math.floor(
-      Math.min(Math.max(most, upright ? most : nodes.longestName * LETTER + 12), Math.max(least, room)),
-    ),
-    ...{ nameWidth, sizeWidth, copiesWidth, upright },
+    nameWidth: nameWidth + Math.max(0, Math.min(rest, 380 - nameWidth)),
+    ...{ cellWidth, sizeWidth, copiesWidth, upright },
   };
 }
