@@ -88,6 +88,7 @@ async function measure(
   console.log(
     formatTable([['what', 'value'], ...Object.entries(result).map(([what, value]) => [what, String(value)])]),
   );
+  const unanswered = Math.ceil(rate * seconds) - placement.answers - placement.skipped;
   const missed = [
     ...(result.placementP99Ms > GOAL_PLACEMENT_P99_MS
       ? [`placement takes ${result.placementP99Ms} ms at p99, the goal is ${GOAL_PLACEMENT_P99_MS} ms`]
@@ -96,6 +97,9 @@ async function measure(
       ? [`the whole availability takes ${result.availabilityMs} ms, the goal is ${GOAL_AVAILABILITY_MS} ms`]
       : []),
     ...(failures > 0 ? [`${failures} heartbeats were not accepted`] : []),
+    ...(placement.refused > 0 ? [`${placement.refused} placements were refused`] : []),
+    ...(placement.skipped > 0 ? [`${placement.skipped} placements could not be asked for in their turn`] : []),
+    ...(unanswered > 0 ? [`${unanswered} placements were not answered`] : []),
   ];
   return { ...result, missed };
 }
