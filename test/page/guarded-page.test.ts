@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serve } from '../api/api-fixture.ts';
 import { modelView } from '../api/fake-node.ts';
-import { openBrowser } from './chromium.ts';
+import { needsChromium, openBrowser } from './chromium.ts';
 import { WatchedPage } from './watched-page.ts';
 
-test('a token is asked for once, kept in the tab, and never stands in an address', async (t) => {
+test('a token is asked for once, kept in the tab, and never stands in an address', {
+  skip: needsChromium,
+}, async (t) => {
   const { api, node } = await serve(t, [], { token: 'the-secret' });
   node.fleet.change(node.fleet.view.nodes, { models: [{ id: 'a.gguf' }], installed: ['gA=='] });
   const browser = await openBrowser(t);
@@ -34,7 +36,7 @@ test('a token is asked for once, kept in the tab, and never stands in an address
   );
 });
 
-test('colours follow the system, and the toggle', async (t) => {
+test('colours follow the system, and the toggle', { skip: needsChromium }, async (t) => {
   const { api } = await serve(t);
   const browser = await openBrowser(t);
   const watched = await WatchedPage.open(browser, api.url, { colorScheme: 'dark', reducedMotion: 'reduce' });
@@ -62,7 +64,7 @@ test('colours follow the system, and the toggle', async (t) => {
   assert.deepEqual(watched.troubles, []);
 });
 
-test('names of models are text, whatever they hold', async (t) => {
+test('names of models are text, whatever they hold', { skip: needsChromium }, async (t) => {
   const id = 'loras/<img src=x onerror=alert(1)>"\'.safetensors';
   const { api, node } = await serve(t, [modelView(id)]);
   node.fleet.change(node.fleet.view.nodes, { models: [{ id }], installed: ['gA=='] });

@@ -6,13 +6,15 @@ import { makeSafetensors } from '../support/make-safetensors.ts';
 import { OrchestratorProcess } from '../support/orchestrator-process.ts';
 import { TestBed } from '../support/test-bed.ts';
 import { eventually } from '../support/wait.ts';
-import { openBrowser } from './chromium.ts';
+import { needsChromium, openBrowser } from './chromium.ts';
 import { WatchedPage } from './watched-page.ts';
 
 const MODEL = 'checkpoints/juggernaut.safetensors';
 const SIZE_BYTES = 24 * 2 ** 20;
 
-test('a person gets a model here, sees its pieces come and the daemon go and come back', async (t) => {
+test('a person gets a model here, sees its pieces come and the daemon go and come back', {
+  skip: needsChromium,
+}, async (t) => {
   const bed = await TestBed.open({ context: t });
   const orchestrator = await bed
     .own(new OrchestratorProcess({ home: await bed.makeDirectory('orchestrator') }))

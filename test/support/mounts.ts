@@ -2,21 +2,23 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { endProcess, spawnOwned } from './child-process.ts';
+import { firstMissing, insist, type Missing, missingCommand, skipWithout } from './needs.ts';
 import { eventually } from './wait.ts';
 
-const isRoot = process.getuid?.() === 0;
+const missingMount = canMount();
+const missingFuse = firstMissing(
+  () => missingMount,
+  () => missingCommand('bindfs', 'bindfs'),
+  () => (existsSync('/dev/fuse') ? false : '/dev/fuse is missing: give the container that device'),
+);
+/** `test(name, { skip: needsMount }, …)` */
+export const needsMount = skipWithout(missingMount);
+export const needsFuse = skipWithout(missingFuse);
 
-/** Reasons for a skipped test, or false. */
-export const needsMount: string | false = canMount() ? false : 'mounting a file system needs root (CAP_SYS_ADMIN)';
-export const needsFuse: string | false =
-  needsMount !== false
-    ? needsMount
-    : existsSync('/dev/fuse') && existsSync('/usr/bin/bindfs')
-      ? false
-      : 'bindfs or /dev/fuse is missing';
-
-function canMount(): boolean {
-  return isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
+function canMount(): Missing {
+  if (process.getuid?.() !== 0) return 'it mounts file systems: run it as root';
+  if (spawnSync('unshare', ['--mount', 'true']).status === 0) return false;
+  return 'mounting is not permitted here: give the container CAP_SYS_ADMIN';
 }
 
 export interface Mount extends AsyncDisposable {
@@ -25,6 +27,7 @@ export interface Mount extends AsyncDisposable {
 
 /** A real file system of that size: when it is full, it is full. */
 export async function mountSmallDisk(directory: string, sizeBytes: number): Promise<Mount> {
+  insist(missingMount);
   await mkdir(directory, { recursive: true });
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'shoal-test', directory]);
   return { directory, [Symbol.asyncDispose]: () => unmount(directory) };
@@ -38,9 +41,10 @@ export interface HangableMount extends Mount {
 
 /** `source` mounted a second time through a FUSE process that can be stopped. */
 export async function mountHangable(source: string, directory: string): Promise<HangableMount> {
+  insist(missingFuse);
   await mkdir(directory, { recursive: true });
   const owned = spawnOwned(
-    ['/usr/bin/bindfs', '-f', '--no-allow-other', '-o', 'attr_timeout=0,entry_timeout=0,direct_io', source, directory],
+    ['bindfs', '-f', '--no-allow-other', '-o', 'attr_timeout=0,entry_timeout=0,direct_io', source, directory],
     { stdio: 'ignore' },
   );
   await eventually('the FUSE mount is there', () => spawnSync('mountpoint', ['-q', directory]).status === 0);

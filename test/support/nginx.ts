@@ -4,12 +4,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { endProcess, type OwnedProcess, spawnOwned } from './child-process.ts';
+import { firstMissing, insist, missingCommand, skipWithout } from './needs.ts';
 import { eventually } from './wait.ts';
 
 const NGINX = ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx'].find((path) => existsSync(path));
 
-/** The reason for a skipped test, or false: `test(name, { skip: needsNginx }, …)`. */
-export const needsNginx: string | false = NGINX === undefined ? 'nginx is not installed' : false;
+const missing = firstMissing(
+  () => (NGINX === undefined ? 'nginx is missing: apt-get install nginx-light' : false),
+  () => missingCommand('openssl', 'openssl'),
+  () => missingCommand('ps', 'procps'),
+);
+/** `test(name, { skip: needsNginx }, …)` */
+export const needsNginx = skipWithout(missing);
 
 /** A port that was free a moment ago, for programs that cannot be told to pick one. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
@@ -45,7 +51,7 @@ export class Nginx implements AsyncDisposable {
     port?: number;
   }): Promise<Nginx> {
     const { root, home, tls = false, bytesPerSecond = 0 } = options;
-    if (NGINX === undefined) throw new Error('nginx is not installed');
+    insist(missing);
     await mkdir(home, { recursive: true });
     const port = options.port ?? (await freePort());
     const tlsPort = tls ? await freePort() : 0;
@@ -64,7 +70,9 @@ export class Nginx implements AsyncDisposable {
          ${tls ? `server { listen 127.0.0.1:${tlsPort} ssl; ssl_protocols TLSv1.3; ssl_certificate ${file('cert.pem')}; ssl_certificate_key ${file('key.pem')}; }` : ''}
        }\n`,
     );
-    const owned = spawnOwned([NGINX, '-e', file('error.log'), '-c', file('nginx.conf')], { stdio: 'ignore' });
+    const owned = spawnOwned([NGINX ?? 'nginx', '-e', file('error.log'), '-c', file('nginx.conf')], {
+      stdio: 'ignore',
+    });
     const urls = { url: `http://127.0.0.1:${port}/`, tlsUrl: tls ? `https://127.0.0.1:${tlsPort}/` : '' };
     const nginx = new Nginx(urls, file('access.log'), owned);
     try {

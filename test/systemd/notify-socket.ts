@@ -3,18 +3,24 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { endProcess, spawnOwned } from '../support/child-process.ts';
+import { firstMissing, insist, missingCommand, skipWithout } from '../support/needs.ts';
 import type { TestBed } from '../support/test-bed.ts';
 import { eventually } from '../support/wait.ts';
 
-const PYTHON = ['/usr/bin/python3', '/usr/local/bin/python3'].find((path) => existsSync(path)) ?? '';
+const PYTHON = ['/usr/bin/python3', '/usr/local/bin/python3'].find((path) => existsSync(path));
 
-export const needsNotify: string | false =
-  PYTHON === '' || !existsSync('/usr/bin/systemd-notify') ? 'python3 or systemd-notify is missing' : false;
+const missing = firstMissing(
+  () => (PYTHON === undefined ? 'python3 is missing: apt-get install python3' : false),
+  () => missingCommand('systemd-notify', 'systemd'),
+);
+/** `test(name, { skip: needsNotify }, …)` */
+export const needsNotify = skipWithout(missing);
 
 /** A real datagram socket, as systemd would listen on; what arrives is collected without the barriers. */
 export async function listenForNotifications(bed: TestBed): Promise<{ socket: string; messages: string[] }> {
+  insist(missing);
   const socket = join(bed.directory, 'notify.sock');
-  const receiver = spawnOwned([PYTHON, join(import.meta.dirname, 'notify-receiver.py'), socket], {
+  const receiver = spawnOwned([PYTHON ?? 'python3', join(import.meta.dirname, 'notify-receiver.py'), socket], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   bed.own({

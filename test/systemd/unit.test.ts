@@ -5,13 +5,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadDaemonConfig } from '../../src/config.ts';
 import { PROJECT_ROOT, SHOAL } from '../support/child-process.ts';
+import { insist, missingCommand, skipWithout } from '../support/needs.ts';
 import { TestBed } from '../support/test-bed.ts';
 
 const UNIT = join(PROJECT_ROOT, 'systemd/shoald.service');
 const MAX_EXPOSURE = 3.0;
-const skip = spawnSync('systemd-analyze', ['--version']).status === 0 ? false : 'systemd-analyze is missing';
+const missing = missingCommand('systemd-analyze', 'systemd');
+const skip = skipWithout(missing);
 
 function analyze(...args: string[]): { status: number | null; text: string } {
+  insist(missing);
   const env = { ...process.env, SYSTEMD_COLORS: '0', SYSTEMD_PAGER: 'cat', LC_ALL: 'C' };
   const result = spawnSync('systemd-analyze', args, { encoding: 'utf8', env });
   return { status: result.status, text: `${result.stdout}${result.stderr}` };
