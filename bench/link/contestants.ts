@@ -14,11 +14,11 @@ export interface Contestant {
   readonly name: string;
   /** What it checks and whether it is encrypted. */
   readonly does: string;
-  /** Fetches the file to a place where it does not exist yet; returns where it lies. */
-  readonly fetch: () => Promise<Timing & { file: string }>;
+  /** Fetches the file to a place where it does not exist yet; returns where it lies, if it was kept at all. */
+  readonly fetch: () => Promise<Timing & { file?: string }>;
 }
 
-interface Course {
+export interface Course {
   readonly bed: TestBed;
   /** The file to fetch, in a directory of its own. */
   readonly sourceDirectory: string;
