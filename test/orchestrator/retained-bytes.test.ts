@@ -72,11 +72,11 @@ test('all pools of a node together have no more names than one list may have', a
   assert.equal(lists.size, 1, 'one list stands for all that are the same');
 });
 
-test('a hundred thousand ids with ten thousand names each end in a refusal, and memory stays bounded', async () => {
+test('twenty thousand ids with ten thousand names each end in a refusal, and memory stays bounded', async () => {
   const child = join(import.meta.dirname, 'hostile-fleet-child.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [child], { timeout: 60_000 });
   const { taken, refusedHeartbeats, refusedRegistrations, rssMiB } = JSON.parse(stdout) as Record<string, number>;
-  assert.ok((taken ?? 0) > 10, stdout);
+  assert.ok((taken ?? 0) > 5, stdout);
   assert.ok((refusedHeartbeats ?? 0) > 0 && (refusedRegistrations ?? 0) > 0, stdout);
-  assert.ok((rssMiB ?? Infinity) < 1_024, stdout);
+  assert.ok((rssMiB ?? Infinity) < 400, stdout);
 });
