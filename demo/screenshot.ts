@@ -61,7 +61,7 @@ for (const [id, , , nodes] of STOCK) {
 const browser = await launchChromium();
 try {
   const page = await browser.newPage({
-    viewport: { width: 1440, height: 860 },
+    viewport: { width: 1440, height: 900 },
     colorScheme: values.dark ? 'dark' : 'light',
   });
   await page.goto(first.api);

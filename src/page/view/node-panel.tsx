@@ -13,8 +13,8 @@ export function NodePanel({
 }): VNode {
   return (
     <section class="panel node-panel" aria-labelledby="node-title">
-      <h2 id="node-title">
-        This node{' '}
+      <h2>
+        <span id="node-title">This node</span>{' '}
         <span class="aside number">{node === undefined ? '' : `up ${formatAge(node.uptimeSeconds * 1000)}`}</span>
       </h2>
       <div class="scroll" tabIndex={0} role="group" aria-labelledby="node-title">

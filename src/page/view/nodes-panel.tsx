@@ -19,8 +19,8 @@ export function NodesPanel({ table }: PageState & { readonly table: FleetTable }
   );
   return (
     <section class="panel nodes" aria-labelledby="nodes-title">
-      <h2 id="nodes-title">
-        Nodes <span class="aside number">{table.nodes.length}</span>
+      <h2>
+        <span id="nodes-title">Nodes</span> <span class="aside number">{table.nodes.length}</span>
       </h2>
       <div class="scroll" tabIndex={0} role="group" aria-labelledby="nodes-title">
         {order.length === 0 ? <p class="nothing">No node has registered yet.</p> : null}

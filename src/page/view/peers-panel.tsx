@@ -11,8 +11,8 @@ export function PeersPanel({ peers, rates, table }: PageState): VNode {
   );
   return (
     <section class="panel peers" aria-labelledby="peers-title">
-      <h2 id="peers-title">
-        Peers <span class="aside number">{peers.length === 0 ? '' : peers.length}</span>
+      <h2>
+        <span id="peers-title">Peers</span> <span class="aside number">{peers.length === 0 ? '' : peers.length}</span>
       </h2>
       <div class="scroll" tabIndex={0} role="group" aria-labelledby="peers-title">
         {peers.length === 0 ? (

@@ -64,7 +64,7 @@ function contentOf({ label, value, of }: Tile): VNode {
       <span class="value">
         {value?.toLocaleString('en') ?? '–'}
         {of === undefined ? null : <span class="of">/{of.toLocaleString('en')}</span>}
-      </span>
+      </span>{' '}
       <span class="label">{label}</span>
     </>
   );

@@ -21,8 +21,8 @@ export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
   const isEmpty = active.length + ended.length + elsewhere.length === 0;
   return (
     <section class="panel transfers" aria-labelledby="transfers-title">
-      <h2 id="transfers-title">
-        Transfers{' '}
+      <h2>
+        <span id="transfers-title">Transfers</span>{' '}
         <span class="aside number">{elsewhere.length > 0 ? elsewhere.length : rate < 1 ? '' : formatRate(rate)}</span>
       </h2>
       <div class="scroll" tabIndex={0} role="group" aria-labelledby="transfers-title">
