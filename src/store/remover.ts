@@ -113,7 +113,9 @@ export class Remover {
 
   /** Or a scan would hash what is about to be deleted. */
   #claim(doomed: readonly Doomed[]): Disposable {
-    return this.#parts.claims.claim(doomed.map(({ path }) => path));
+    const { catalog, claims } = this.#parts;
+    // The other names as well: their change time moves with each one that goes.
+    return claims.claim(doomed.flatMap(({ path, sha256 }) => [path, ...catalog.pathsOf(sha256)]));
   }
 
   async #withdraw(id: string, doomed: readonly Doomed[]): Promise<void> {
