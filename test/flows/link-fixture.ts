@@ -31,12 +31,18 @@ export function hastyClock(factor: number): Clock {
 /** A link that runs, over a state that the test changes. */
 export function runLink(
   url: string,
-  options: { clock?: Clock; periodMs?: number; state?: Partial<LinkState>; lookup?: LookupFunction } = {},
+  options: {
+    clock?: Clock;
+    periodMs?: number;
+    state?: Partial<LinkState>;
+    lookup?: LookupFunction;
+    seed?: number;
+  } = {},
 ): RunningLink {
-  const { clock = systemClock, periodMs = 10_000, lookup } = options;
+  const { clock = systemClock, periodMs = 10_000, lookup, seed = 1 } = options;
   const state: LinkState = { available: [], address: 'http://127.0.0.1:7420', token: undefined, ...options.state };
   const { log, lines } = collectLog();
-  const link = linkTo(url, { state, clock, periodMs, log, lookup });
+  const link = linkTo(url, { state, clock, periodMs, log, lookup, seed });
   const controller = new AbortController();
   const running = link.run(controller.signal);
   return {
@@ -52,9 +58,16 @@ export function runLink(
 
 function linkTo(
   url: string,
-  parts: { state: LinkState; clock: Clock; periodMs: number; log: Log; lookup: LookupFunction | undefined },
+  parts: {
+    state: LinkState;
+    clock: Clock;
+    periodMs: number;
+    log: Log;
+    lookup: LookupFunction | undefined;
+    seed: number;
+  },
 ): OrchestratorLink {
-  const { state, clock, periodMs, log, lookup } = parts;
+  const { state, clock, periodMs, log, lookup, seed } = parts;
   const registration = (): RegistrationDocument => ({
     node_id: 'gpu-1',
     machine_id: 'm',
@@ -78,7 +91,7 @@ function linkTo(
           digests: {},
         }),
       clock,
-      random: seededRandom(1),
+      random: seededRandom(seed),
       log,
       connected: OrchestratorLink.gauge(new Metrics()),
       ...(lookup === undefined ? {} : { lookup }),

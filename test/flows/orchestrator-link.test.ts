@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { availableNames } from '../../src/flows/heartbeat-documents.ts';
+import type { Clock } from '../../src/util/clock.ts';
 import { delay, eventually } from '../support/wait.ts';
 import { hastyClock, runLink } from './link-fixture.ts';
 import { availableIn, OK, OrchestratorServer } from './orchestrator-server.ts';
@@ -117,25 +118,84 @@ test('Retry-After is honoured, and what came meanwhile is one heartbeat', async 
   assert.ok(it.link.view().registered);
 });
 
-test('behind a partition one request waits and no more, and the newest state is what comes through', async () => {
-  await using server = await OrchestratorServer.start();
-  await using it = runLink(server.url);
-  await server.until(({ beats }) => beats.length === 1);
-  server.partitioned = true;
-  for (let change = 0; change < 200; change += 1) {
-    it.state.available = [`model-${change}`];
-    it.link.notify();
-    await delay(2);
-  }
-  assert.equal(server.steps.join(' '), 'register heartbeat');
-  server.partitioned = false;
-  await server.until(({ beats }) => beats.length >= 2, 8_000);
-  assert.deepEqual(availableIn(server.beats[1]), ['model-199']);
-  await delay(300);
-  assert.ok(server.beats.length <= 3, `${server.beats.length} heartbeats`);
+describe('an orchestrator that does not answer in time', { concurrency: true }, () => {
+  test('behind a partition one request waits and no more, and the newest state is what comes through', async () => {
+    await using server = await OrchestratorServer.start();
+    await using it = runLink(server.url);
+    await server.until(({ beats }) => beats.length === 1);
+    server.partitioned = true;
+    for (let change = 0; change < 200; change += 1) {
+      it.state.available = [`model-${change}`];
+      it.link.notify();
+      await delay(2);
+    }
+    assert.equal(server.steps.join(' '), 'register heartbeat');
+    server.partitioned = false;
+    await server.until(({ beats }) => beats.length >= 2, 8_000);
+    assert.deepEqual(availableIn(server.beats[1]), ['model-199']);
+    await delay(300);
+    assert.ok(server.beats.length <= 3, `${server.beats.length} heartbeats`);
+  });
+
+  test('behind a partition, or with an orchestrator that answers too late, the log says it once', async () => {
+    const away = async (trouble: (server: OrchestratorServer) => void): Promise<void> => {
+      await using server = await OrchestratorServer.start();
+      await using it = runLink(server.url, { clock: hastyClock(20) });
+      await server.until(({ beats }) => beats.length === 1);
+      trouble(server);
+      it.state.available = ['while it was away'];
+      it.link.notify();
+      // Attempts end after 5 s of real time each: the second follows the first within a moment.
+      await eventually('it has tried again', () => server.requests >= 4, { timeoutMs: 15_000 });
+      const warnings = it.log.filter(({ level }) => level === 'warn');
+      assert.equal(warnings.length, 1, JSON.stringify(warnings));
+      assert.match(warnings[0]?.problem ?? '', /no answer within 5000 ms/);
+      server.partitioned = false;
+      server.reply = () => OK;
+      await eventually('it is well', () => it.link.view().problem === undefined, { timeoutMs: 8_000 });
+      assert.equal(
+        it.log.filter(({ msg }) => msg === 'orchestrator accepts heartbeats').length,
+        2,
+        'at first and again',
+      );
+    };
+    await Promise.all([
+      away((server) => {
+        server.partitioned = true;
+      }),
+      away((server) => {
+        server.reply = () => ({ ...OK, delayMs: 6_000 });
+      }),
+    ]);
+  });
 });
 
-test('both ends heal by themselves when either is restarted', async () => {
+test('nodes whose chance differs do not come back in step', async () => {
+  const gapsOf = async (seed: number): Promise<number[]> => {
+    const waits: number[] = [];
+    const clock = hastyClock(40);
+    const noting: Clock = {
+      ...clock,
+      sleep: (ms, signal) => {
+        waits.push(ms);
+        return clock.sleep(ms, signal);
+      },
+    };
+    await using server = await OrchestratorServer.start(() => ({ status: 503 }));
+    await using _link = runLink(server.url, { clock: noting, seed });
+    await server.until(({ seen }) => seen.length >= 4);
+    return waits.slice(0, 3);
+  };
+  const [one, other, same] = await Promise.all([gapsOf(1), gapsOf(2), gapsOf(1)]);
+  for (const [index, ms] of one.entries()) {
+    assert.notEqual(ms, other[index]);
+    const backOffMs = 500 * 2 ** index;
+    assert.ok(ms >= 0.7 * backOffMs && ms <= 1.3 * backOffMs, `${ms} ms`);
+  }
+  assert.deepEqual(one, same, 'by the same chance the same');
+});
+
+test('a node registers again and tells the present when its orchestrator was away and is back without memory', async () => {
   let known = new Set<string>();
   const reply = (one: { method: string; path: string }) => {
     if (one.path.endsWith('/register')) known.add('gpu-1');

@@ -27,6 +27,8 @@ export class OrchestratorServer implements AsyncDisposable {
   reply: (seen: Seen, all: readonly Seen[]) => Reply;
   /** Packets go nowhere: what is sent is not read, connections are accepted and silent. */
   partitioned = false;
+  /** Also those that a partition swallows. */
+  requests = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -78,6 +80,7 @@ export class OrchestratorServer implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.requests += 1;
     if (this.partitioned) return;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
