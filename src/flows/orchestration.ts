@@ -124,6 +124,7 @@ export class Orchestration {
       capabilities: await detectCapabilities(options.gpus, log),
       peerId: swarm.peerId,
       available: () => reported.names(),
+      isId: (name) => store.catalog.findModel(name)?.id === name,
       digests: () => reported.digests(),
       pools: () => pools.list(),
       disk: () => store.space.latest,

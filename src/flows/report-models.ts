@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Disk } from '../store/space.ts';
 import type { Clock } from '../util/clock.ts';
+import { HEARTBEAT_LIMITS } from '../util/heartbeat-limits.ts';
 import { formatHostPort, type HostPort, isLoopbackHost } from '../util/host-port.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
@@ -14,6 +15,8 @@ import {
   machineId,
   type PoolReport,
 } from './heartbeat-documents.ts';
+import { HeartbeatFit } from './heartbeat-fit.ts';
+import { HeartbeatTimes } from './heartbeat-times.ts';
 import { OrchestratorLink } from './orchestrator-link.ts';
 import type { TransferView } from './views.ts';
 
@@ -31,6 +34,8 @@ export interface ReportParts {
   readonly ready: () => boolean;
   /** Ids and aliases of what is installed, verified and not retired, sorted. */
   readonly available: () => readonly string[];
+  /** Whether it is an id rather than an alias. */
+  readonly isId: (name: string) => boolean;
   /** By each of these names. */
   readonly digests: () => Readonly<Record<string, string>>;
   readonly pools: () => readonly PoolReport[];
@@ -50,12 +55,8 @@ const HEARTBEAT_MS = 10_000;
 export function linkOrchestrators(options: ReportOptions, parts: ReportParts): OrchestratorLink[] {
   const { clock, random, log, metrics } = parts;
   const connected = OrchestratorLink.gauge(metrics);
-  // A clock that is set back must not make the newest heartbeat look like one that was held up.
-  let lastMs = 0;
-  const now = (): number => {
-    lastMs = Math.max(clock.now(), lastMs + 1);
-    return lastMs;
-  };
+  const times = new HeartbeatTimes({ clock });
+  const fit = new HeartbeatFit({ log, isId: parts.isId });
   return options.orchestrators.map(
     ({ url, tokenFile, token }) =>
       new OrchestratorLink(
@@ -66,14 +67,17 @@ export function linkOrchestrators(options: ReportOptions, parts: ReportParts): O
             node_id: options.name,
             machine_id: machineId(parts.peerId),
             address: `http://${formatHostPort(advertised(options, parts.api()))}`,
-            pools: parts.pools().map(({ id }) => id),
+            pools: parts
+              .pools()
+              .slice(0, HEARTBEAT_LIMITS.pools)
+              .map(({ id }) => id),
             capabilities: parts.capabilities,
             version,
           }),
           heartbeat: () => {
             const available = parts.available();
-            return heartbeatDocument({
-              now: now(),
+            const whole = heartbeatDocument({
+              now: times.next(),
               ready: parts.ready(),
               pools: parts.pools(),
               available,
@@ -81,6 +85,7 @@ export function linkOrchestrators(options: ReportOptions, parts: ReportParts): O
               incoming: incoming(parts.active(), available),
               disk: parts.disk(),
             });
+            return fit.fit(whole);
           },
           clock,
           random,
@@ -91,18 +96,23 @@ export function linkOrchestrators(options: ReportOptions, parts: ReportParts): O
   );
 }
 
-/** A fetch outlives the installation by a moment; what is here is no longer on its way. */
-function incoming(active: readonly TransferView[], available: readonly string[]): IncomingModel[] {
+/**
+ * What moves first, then as it is queued. A fetch outlives the installation by a moment; what is here is no longer on its
+ * way.
+ */
+export function incoming(active: readonly TransferView[], available: readonly string[]): IncomingModel[] {
   if (active.length === 0) return [];
   const here = new Set(available);
-  return active.flatMap(({ model, digest, bytesTotal, bytesDone, etaMs }) =>
+  const moving = active.filter(({ state }) => state !== 'queued');
+  const queued = active.filter(({ state }) => state === 'queued');
+  return [...moving, ...queued].flatMap(({ model, digest, bytesTotal, bytesDone, etaMs }) =>
     here.has(model)
       ? []
       : {
           id: model,
           digest: digest ?? null,
           bytes_total: bytesTotal,
-          bytes_missing: bytesTotal - bytesDone,
+          bytes_missing: Math.max(0, bytesTotal - bytesDone),
           eta_ms: etaMs === undefined ? null : Math.round(etaMs),
         },
   );

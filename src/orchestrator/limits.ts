@@ -1,16 +1,19 @@
+import { HEARTBEAT_LIMITS } from '../util/heartbeat-limits.ts';
+
 /** What a fleet may be, so that no caller can make the orchestrator hold more than it has memory for. */
 export const LIMITS = {
   nodes: 10_000,
-  poolsPerNode: 256,
+  poolsPerNode: HEARTBEAT_LIMITS.pools,
   /** Ids and aliases in one list of a heartbeat. */
-  modelsPerList: 20_000,
+  modelsPerList: HEARTBEAT_LIMITS.names,
   /** Of the node and all of its pools. */
-  modelsPerNode: 20_000,
+  modelsPerNode: HEARTBEAT_LIMITS.names,
   /** Different names in the whole fleet. */
   names: 200_000,
   /** What all nodes say, together: registrations, names, digests. 1,000 nodes with 2,000 models each are half of it. */
   retainedBytes: 512 * 2 ** 20,
-  incomingPerNode: 1_000,
+  /** Nodes of other kinds may have nothing and want everything; a Shoal node names the next thousand. */
+  incomingPerNode: HEARTBEAT_LIMITS.incoming,
   gpusPerNode: 64,
   catalogModels: 100_000,
   leases: 50_000,

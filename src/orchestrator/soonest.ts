@@ -107,7 +107,10 @@ function arrivalOf(node: FleetNode, demand: Demand, facts: SoonestFacts): Arriva
 function incomingOf(node: FleetNode, model: string): IncomingModel | undefined {
   const direct = node.incoming.get(model);
   if (direct !== undefined) return direct;
-  for (const incoming of node.incoming.values()) if (aliasesOf(incoming.id).includes(model)) return incoming;
+  for (const incoming of node.incoming.values()) {
+    // A name that follows from an id is a part of it: of thousands hardly any is looked at more closely.
+    if (incoming.id.includes(model) && aliasesOf(incoming.id).includes(model)) return incoming;
+  }
   return undefined;
 }
 

@@ -9,13 +9,14 @@ import {
 } from '../../../orchestrator/api-documents.ts';
 import { HeartbeatSchema, RegistrationSchema } from '../../../orchestrator/documents.ts';
 import { PERIOD_MS } from '../../../orchestrator/limits.ts';
+import { HEARTBEAT_LIMITS } from '../../../util/heartbeat-limits.ts';
 import { type App, problemResponse } from '../../app.ts';
 import { BodyBudget } from '../body-budget.ts';
 import { claimOf, type OrchestratorRouteParts } from '../orchestrator-app.ts';
 import { presentNode } from '../present.ts';
 
 /** What a node with many models in many pools needs; ten thousand models in one pool are a fifth of it. */
-const HEARTBEAT_MAX_BYTES = 8 * 2 ** 20;
+const HEARTBEAT_MAX_BYTES = HEARTBEAT_LIMITS.bodyBytes;
 const LARGE_BODIES_MAX_BYTES = 64 * 2 ** 20;
 
 const NodeId = Type.Object({ node_id: Type.String() });
