@@ -182,8 +182,9 @@ test('nodes whose chance differs do not come back in step', async () => {
       },
     };
     await using server = await OrchestratorServer.start(() => ({ status: 503 }));
-    await using _link = runLink(server.url, { clock: noting, seed });
+    await using it = runLink(server.url, { clock: noting, seed });
     await server.until(({ seen }) => seen.length >= 4);
+    assert.equal(it.link.view().registered, false);
     return waits.slice(0, 3);
   };
   const [one, other, same] = await Promise.all([gapsOf(1), gapsOf(2), gapsOf(1)]);
