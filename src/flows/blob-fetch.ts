@@ -26,6 +26,8 @@ export interface Locator {
   hasCompany(): boolean;
   /** There is a connection to the node now. */
   isReachable(peerId: string): boolean;
+  /** It is of the fleet now, by its record. */
+  isMember(peerId: string): boolean;
   /** Other nodes that are fetching the blob now, by their records. */
   fetchers(blob: WantedBlob): string[];
   /** Peers and origins. */

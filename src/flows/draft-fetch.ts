@@ -110,6 +110,7 @@ export class DraftFetch implements FileFetch {
       this.release();
       // What was read and not told yet would have to be read again.
       if (signal.aborted) await reading.flush();
+      await reading.close();
       if (signal.aborted || !['changed', 'source-lied'].includes(codeOf(error))) throw error;
       log.warn({ path: draft.path, problem: messageOf(error) }, 'what was fetched of a file is thrown away');
       await store.partials.discard(draft.id);
@@ -120,6 +121,7 @@ export class DraftFetch implements FileFetch {
       controller.abort();
       release();
       await Promise.allSettled([failing]);
+      await reading.close();
     }
   }
 
@@ -133,6 +135,7 @@ export class DraftFetch implements FileFetch {
         self: locator.self,
         fetchers: () => locator.fetchers(blobOf(draft)),
         isReachable: (peerId) => locator.isReachable(peerId),
+        isMember: (peerId) => locator.isMember(peerId),
         hasCompany: () => locator.hasCompany(),
         refused: this.#refused,
       },

@@ -18,14 +18,16 @@ export interface DraftReadingOptions {
   readonly self: string;
   readonly fetchers: () => string[];
   readonly isReachable: (peerId: string) => boolean;
+  /** It is of the fleet now, by its record. */
+  readonly isMember: (peerId: string) => boolean;
   readonly hasCompany: () => boolean;
-  /** Readers who were found to lie about this draft; added to here. */
+  /** Who was found to lie about this draft; added to here. */
   readonly refused: Set<string>;
 }
 
 export interface DraftReadingParts extends DraftChecksParts {
   readonly runs: Pick<RunExchange, 'sign' | 'follow'>;
-  readonly runLog: Pick<RunLog, 'read' | 'append'>;
+  readonly runLog: Pick<RunLog, 'read' | 'append' | 'close'>;
   readonly blame: BlameLedger;
   readonly clock: Clock;
   readonly log: Log;
@@ -50,6 +52,8 @@ export class DraftReading {
   readonly #parts: DraftReadingParts;
   readonly #failed = Promise.withResolvers<never>();
   readonly #followed = new Map<string, AbortController>();
+  /** Those with whose word another's is being compared: a piece is read for each once at a time. */
+  readonly #settling = new Set<string>();
   #signing: Promise<void> = Promise.resolve();
 
   constructor(options: DraftReadingOptions, parts: DraftReadingParts) {
@@ -57,7 +61,7 @@ export class DraftReading {
     this.#options = options;
     this.#parts = parts;
     this.#failed.promise.catch(() => undefined);
-    const growing = new GrowingManifest(draft);
+    const growing = new GrowingManifest(draft, self);
     this.growing = growing;
     this.rule = new SingleReader({ growing, self, isReachable, hasCompany, fetchers: () => this.#fetchers() });
     const onLie = (index: number): void => this.#lied(index);
@@ -65,12 +69,21 @@ export class DraftReading {
     growing.onAdded((added) => this.checks.added(added));
   }
 
-  /** Takes up what an earlier attempt has left. */
+  /** Takes up what an earlier attempt has left. Whoever passed it on is not known any more, so nobody is blamed here. */
   async resume(): Promise<void> {
     for (const bytes of await this.#parts.runLog.read()) {
-      const run = await verifyRun(bytes).catch(() => undefined);
-      if (run?.draft === this.#options.draft.id && this.#isTrusted(run.reader)) this.growing.add(run);
+      try {
+        const run = await verifyRun(bytes);
+        if (run.draft === this.#options.draft.id && !this.#options.refused.has(run.reader)) this.growing.add(run);
+      } catch (error) {
+        this.#parts.log.debug({ problem: messageOf(error) }, 'run of an earlier attempt passed over');
+      }
     }
+  }
+
+  /** Writes nothing more: what is left of the draft on the disk may be thrown away. */
+  async close(): Promise<void> {
+    await this.#parts.runLog.close();
   }
 
   async run(signal: AbortSignal): Promise<never> {
@@ -89,7 +102,7 @@ export class DraftReading {
   readonly listener: DraftReadingListener = {
     hashed: (index, hash) => {
       this.rule.heardFrom(this.#options.self, this.#parts.clock.monotonic());
-      if (!this.growing.read(index, hash, this.#options.self)) this.#lied(index);
+      if (!this.growing.read(index, hash)) this.#lied(index);
     },
     changed: (error) => this.#failed.reject(error),
   };
@@ -122,12 +135,11 @@ export class DraftReading {
     await this.#signing;
   }
 
+  /** Who may read. One that is blamed for something else is not asked for a while, but its hashes may be right. */
   #fetchers(): string[] {
-    return this.#options.fetchers().filter((peerId) => this.#isTrusted(peerId));
-  }
-
-  #isTrusted(peerId: string): boolean {
-    return !this.#options.refused.has(peerId) && this.#parts.blame.isAllowed({ kind: 'peer', id: peerId });
+    const { fetchers, refused } = this.#options;
+    const isAllowed = (peerId: string): boolean => this.#parts.blame.isAllowed({ kind: 'peer', id: peerId });
+    return fetchers().filter((peerId) => !refused.has(peerId) && isAllowed(peerId));
   }
 
   async #sign(signal: AbortSignal): Promise<never> {
@@ -156,7 +168,7 @@ export class DraftReading {
     const { clock, runs, log } = this.#parts;
     const { controller, release } = childController(parent);
     this.#followed.set(peerId, controller);
-    const listener = { run: (run: HashRun) => this.#take(run, parent), upToDate: () => this.rule.answered() };
+    const listener = { run: (run: HashRun) => this.#take(run, peerId, parent), upToDate: () => this.rule.answered() };
     const options = { maxRuns: this.growing.known.length, listener };
     try {
       const isOver = (): boolean => controller.signal.aborted;
@@ -176,29 +188,40 @@ export class DraftReading {
     }
   }
 
-  #take(run: HashRun, signal: AbortSignal): void {
-    if (!this.#isTrusted(run.reader)) return;
+  /** A key costs nothing: for the word of who is not of the fleet, or not any more, the peer that passes it on answers. */
+  #take(run: HashRun, relayer: string, signal: AbortSignal): void {
+    const { self, refused, isMember } = this.#options;
+    if (signal.aborted || refused.has(run.reader) || refused.has(relayer)) return;
+    const isOfFleet = run.reader === self || isMember(run.reader);
     try {
-      const { added, disputes } = this.growing.add(run);
+      const { added, disputes } = this.growing.add(run, isOfFleet ? run.reader : relayer);
       if (added.length > 0) {
         // Only news: what is told again, by whoever it is, shows nothing of its reader.
-        this.rule.heardFrom(run.reader, this.#parts.clock.monotonic());
+        if (isOfFleet) this.rule.heardFrom(run.reader, this.#parts.clock.monotonic());
         void this.#parts.runLog.append(run.bytes);
       }
       for (const dispute of disputes) void this.#settle(dispute, signal);
     } catch (error) {
-      this.#blame(run.reader, undefined, messageOf(error));
+      const { sayer } = error instanceof ShoalError ? error.fields : {};
+      this.#blame(typeof sayer === 'string' ? sayer : relayer, undefined, messageOf(error));
     }
   }
 
-  /** Two readers tell different hashes of one piece: what the mount has is true. */
-  async #settle({ index, reader, hash }: Dispute, signal: AbortSignal): Promise<void> {
+  /**
+   * Two tell different hashes of one piece: what the mount has is true. What the same one disputes meanwhile is left:
+   * this dispute finds out one of the two.
+   */
+  async #settle({ index, sayer, hash }: Dispute, signal: AbortSignal): Promise<void> {
+    if (this.#settling.has(sayer) || this.#options.refused.has(sayer)) return;
+    this.#settling.add(sayer);
     try {
       const found = await this.checks.hash(index, signal);
-      if (Buffer.compare(found, hash) !== 0) this.#blame(reader, index, 'told a hash that the file does not have');
+      if (Buffer.compare(found, hash) !== 0) this.#blame(sayer, index, 'told a hash that the file does not have');
       if (Buffer.compare(found, pieceHash(this.growing.manifest, index)) !== 0) this.#lied(index);
     } catch (error) {
       if (codeOf(error) === 'changed') this.#failed.reject(error);
+    } finally {
+      this.#settling.delete(sayer);
     }
   }
 
@@ -217,6 +240,8 @@ export class DraftReading {
 
   #blame(peerId: string, piece: number | undefined, detail: string): void {
     this.#options.refused.add(peerId);
+    // Somebody who has left is refused here, but nothing is remembered of a name that nobody bears.
+    if (!this.#options.isMember(peerId)) return;
     const sha256 = this.#options.draft.id;
     this.#parts.blame.strike({ kind: 'peer', id: peerId }, { reason: 'source-lied', sha256, piece, detail });
   }

@@ -104,6 +104,10 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     return this.#parts.swarm.isConnected(peerId);
   }
 
+  isMember(peerId: string): boolean {
+    return this.#parts.swarm.isMember(peerId);
+  }
+
   fetchers({ sha256, manifest }: WantedBlob): string[] {
     const providers = this.#parts.swarm.fleet.providersOf(sha256, manifest);
     return providers.filter(({ complete }) => !complete).map(({ peerId }) => peerId);

@@ -1,7 +1,9 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const LENGTH_BYTES = 4;
+/** No run is longer. */
+const MAX_RUN_BYTES = 64 * 1024;
 
 export function runLogPath(dir: string, draft: string): string {
   return join(dir, `${draft}.runs`);
@@ -15,12 +17,14 @@ export function runLogPath(dir: string, draft: string): string {
 export class RunLog {
   readonly #path: string;
   #writing: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+  #isTorn = false;
 
   constructor(options: { readonly dir: string; readonly draft: string }) {
     this.#path = runLogPath(options.dir, options.draft);
   }
 
-  /** A torn last one is passed over. */
+  /** A kill or a loss of power can leave a part of one, and what is appended after it would be read askew: it is cut off. */
   async read(): Promise<Uint8Array[]> {
     let log: Buffer;
     try {
@@ -30,21 +34,36 @@ export class RunLog {
       throw error;
     }
     const runs: Uint8Array[] = [];
-    for (let at = 0; at + LENGTH_BYTES <= log.length; ) {
-      const end = at + LENGTH_BYTES + log.readUInt32LE(at);
-      if (end > log.length) break;
-      runs.push(log.subarray(at + LENGTH_BYTES, end));
-      at = end;
+    let whole = 0;
+    while (whole + LENGTH_BYTES <= log.length) {
+      const length = log.readUInt32LE(whole);
+      const end = whole + LENGTH_BYTES + length;
+      if (length === 0 || length > MAX_RUN_BYTES || end > log.length) break;
+      runs.push(log.subarray(whole + LENGTH_BYTES, end));
+      whole = end;
     }
+    if (whole < log.length) await truncate(this.#path, whole);
     return runs;
   }
 
   /** Resolves when it is written, or could not be: a full disk stops the pieces, too. */
   async append(run: Uint8Array): Promise<void> {
+    if (this.#isClosed) return;
     const record = Buffer.alloc(LENGTH_BYTES + run.length);
     record.writeUInt32LE(run.length);
     record.set(run, LENGTH_BYTES);
-    this.#writing = this.#writing.then(() => appendFile(this.#path, record)).catch(() => undefined);
+    this.#writing = this.#writing
+      .then(() => (this.#isTorn ? undefined : appendFile(this.#path, record)))
+      .catch(() => {
+        // Nothing after what may be a part of one: the next attempt cuts it off.
+        this.#isTorn = true;
+      });
+    await this.#writing;
+  }
+
+  /** Resolves when nothing more is written: the file may go. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#writing;
   }
 }

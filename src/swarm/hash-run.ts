@@ -12,7 +12,7 @@ export interface HashRun {
   readonly reader: string;
   /** Index of the first piece. */
   readonly first: number;
-  /** BLAKE3, 32 bytes each. */
+  /** BLAKE3, 32 bytes each: a view of `bytes`, for many runs are kept. */
   readonly hashes: Uint8Array;
   /** As it travels, whoever passes it on. */
   readonly bytes: Uint8Array;
@@ -30,12 +30,15 @@ export async function signRun(run: Omit<HashRun, 'reader' | 'bytes'>, key: Ed255
     hashes: Uint8Array.from(run.hashes),
   });
   const signature = Uint8Array.from(await key.sign(withDomain(DOMAIN, message)));
-  return { ...run, reader: key.publicKey.toString(), bytes: SignedRunMessage.encode({ run: message, signature }) };
+  const bytes = SignedRunMessage.encode({ run: message, signature });
+  return { ...run, reader: key.publicKey.toString(), hashes: parse(bytes).fields.hashes, bytes };
 }
 
 /** Decodes a run and proves that its reader signed it. @throws ShoalError `invalid` */
-export async function verifyRun(bytes: Uint8Array): Promise<HashRun> {
-  if (bytes.length > RUN_MAX_BYTES) throw new ShoalError('invalid', `a run of ${bytes.length} bytes`);
+export async function verifyRun(received: Uint8Array): Promise<HashRun> {
+  if (received.length > RUN_MAX_BYTES) throw new ShoalError('invalid', `a run of ${received.length} bytes`);
+  // A copy: what came is a view of a frame. What is decoded is a view of the copy.
+  const bytes = new Uint8Array(received);
   const { message, signature, fields } = parse(bytes);
   const key = peerKey(fields.reader, 'a run of hashes');
   const draft = Buffer.from(fields.draft).toString('hex');
@@ -43,11 +46,11 @@ export async function verifyRun(bytes: Uint8Array): Promise<HashRun> {
   if (!isSha256(draft) || hashes.length === 0 || hashes.length % BLAKE3_BYTES !== 0) {
     throw new ShoalError('invalid', 'a run that is not made of hashes');
   }
+  if (hashes.length > RUN_MAX_PIECES * BLAKE3_BYTES) throw new ShoalError('invalid', 'a run of too many hashes');
   if (signature.length !== 64 || !(await key.verify(withDomain(DOMAIN, message), signature))) {
     throw new ShoalError('invalid', 'a run with a wrong signature');
   }
-  // Copies: what came are views of a frame.
-  return { draft, reader: key.toString(), first, hashes: hashes.slice(), bytes: bytes.slice() };
+  return { draft, reader: key.toString(), first, hashes, bytes };
 }
 
 function parse(bytes: Uint8Array): { message: Uint8Array; signature: Uint8Array; fields: RunMessage } {

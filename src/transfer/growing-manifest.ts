@@ -9,8 +9,8 @@ import { ShoalError } from '../util/errors.ts';
 /** Two hashes for one piece: one of the two is no hash of what lies on the origin. */
 export interface Dispute {
   readonly index: number;
-  /** Who says what is told here, against the one whose word is taken. */
-  readonly reader: string;
+  /** By whose word it is told here, against the one whose word is taken. */
+  readonly sayer: string;
   readonly hash: Uint8Array;
 }
 
@@ -20,10 +20,14 @@ export interface RunNews {
   readonly disputes: readonly Dispute[];
 }
 
-/** Members may pretend to be many; more readers than this follow each other on no honest file. */
+/** Somebody may pretend to be many; more readers than this follow each other on no honest file. */
 const MAX_READERS = 64;
 /** A liar may dispute everything: one dispute is enough to find him out. */
 const MAX_DISPUTES = 4;
+/** An honest reader tells each piece once, and once more when it has begun anew. Runs are kept, so their sum is bounded. */
+const MAX_TELLINGS = 2;
+/** Place of this node among the readers, which others cannot take. */
+const SELF = 0;
 
 /**
  * The hashes of a draft's pieces as far as they are known, and by whose word: they grow until the file has an ordinary
@@ -37,16 +41,20 @@ export class GrowingManifest {
   readonly known: Bitfield;
   /** What others are to hear; each brought something. */
   readonly runs: HashRun[] = [];
-  readonly #readers: string[] = [];
-  /** Place in `#readers` of who said it. */
+  /** This node first, then whoever said something that was taken. */
+  readonly #sayers: string[];
+  /** How many hashes are kept by the word of each. */
+  readonly #told: number[] = [0];
+  /** Place in `#sayers` of who said it. */
   readonly #saidBy: Uint8Array;
   readonly #unsigned = new Set<number>();
   readonly #addedListeners = new Set<(added: readonly number[]) => void>();
   readonly #runListeners = new Set<() => void>();
   #frontier = 0;
 
-  constructor(draft: Draft) {
+  constructor(draft: Draft, self: string) {
     this.draft = draft;
+    this.#sayers = [self];
     const { sizeBytes, pieceSizeBytes, pieceCount } = geometryOf(draft.sizeBytes);
     const pieceHashes = new Uint8Array(pieceCount * BLAKE3_BYTES);
     this.manifest = { sizeBytes, pieceSizeBytes, sha256: draft.id, pieceHashes };
@@ -62,26 +70,31 @@ export class GrowingManifest {
 
   /** By whose word the hash is known. */
   readerOf(index: number): string | undefined {
-    return this.known.has(index) ? this.#readers[this.#saidBy[index] ?? 0] : undefined;
+    return this.known.has(index) ? this.#sayers[this.#saidBy[index] ?? SELF] : undefined;
   }
 
-  /** Takes a run whose signature holds. @throws ShoalError `source-lied` for pieces that the file does not have */
-  add(run: HashRun): RunNews {
+  /**
+   * Takes a run whose signature holds, by the word of its reader or of whoever answers for it.
+   * @throws ShoalError `source-lied` for what no honest node would have passed on; where it is the sayer and not who passed
+   * it on that has gone too far, its name is in the field `sayer`
+   */
+  add(run: HashRun, sayer = run.reader): RunNews {
     const count = run.hashes.length / BLAKE3_BYTES;
     if (run.first + count > this.known.length) {
       throw new ShoalError('source-lied', `hashes of pieces up to ${run.first + count} of ${this.known.length}`);
     }
-    const reader = this.#placeOf(run.reader);
+    const isNews = this.#bringsNews(run.first, count);
+    const place = isNews ? this.#placeFor(sayer, count) : SELF;
     const added: number[] = [];
     const disputes: Dispute[] = [];
     for (let at = 0; at < count; at += 1) {
       const index = run.first + at;
       const hash = run.hashes.subarray(at * BLAKE3_BYTES, (at + 1) * BLAKE3_BYTES);
       if (!this.known.has(index)) {
-        this.#set(index, hash, reader);
+        this.#set(index, hash, place);
         added.push(index);
       } else if (!this.#isHash(index, hash) && disputes.length < MAX_DISPUTES) {
-        disputes.push({ index, reader: run.reader, hash });
+        disputes.push({ index, sayer, hash });
       }
     }
     if (added.length > 0) {
@@ -92,9 +105,9 @@ export class GrowingManifest {
   }
 
   /** This node has read the piece itself. False when somebody's word, which was taken, is another. */
-  read(index: number, hash: Uint8Array, self: string): boolean {
+  read(index: number, hash: Uint8Array): boolean {
     if (this.known.has(index)) return this.#isHash(index, hash);
-    this.#set(index, hash, this.#placeOf(self));
+    this.#set(index, hash, SELF);
     this.#unsigned.add(index);
     this.#tell([index]);
     return true;
@@ -138,16 +151,28 @@ export class GrowingManifest {
     return Buffer.compare(pieceHash(this.manifest, index), hash) === 0;
   }
 
-  #placeOf(reader: string): number {
-    const known = this.#readers.indexOf(reader);
-    if (known >= 0) return known;
-    if (this.#readers.length >= MAX_READERS) throw new ShoalError('source-lied', 'too many readers of one file');
-    return this.#readers.push(reader) - 1;
+  #bringsNews(first: number, count: number): boolean {
+    for (let index = first; index < first + count; index += 1) if (!this.known.has(index)) return true;
+    return false;
   }
 
-  #set(index: number, hash: Uint8Array, reader: number): void {
+  /** Its place, with so many hashes more to its account. */
+  #placeFor(sayer: string, count: number): number {
+    const known = this.#sayers.indexOf(sayer);
+    const place = known >= 0 ? known : this.#sayers.length;
+    if (place > MAX_READERS) throw new ShoalError('source-lied', 'too many readers of one file');
+    const told = (this.#told[place] ?? 0) + count;
+    if (told > MAX_TELLINGS * this.known.length) {
+      throw new ShoalError('source-lied', 'tells the same pieces again and again', { fields: { sayer } });
+    }
+    this.#sayers[place] = sayer;
+    this.#told[place] = told;
+    return place;
+  }
+
+  #set(index: number, hash: Uint8Array, place: number): void {
     this.manifest.pieceHashes.set(hash, index * BLAKE3_BYTES);
-    this.#saidBy[index] = reader;
+    this.#saidBy[index] = place;
     this.known.add(index);
   }
 

@@ -89,6 +89,7 @@ class LoneNode implements AsyncDisposable {
         self: this.#key.publicKey.toString(),
         hasCompany: () => false,
         isReachable: () => false,
+        isMember: () => false,
         fetchers: () => [],
         sources: () => [],
         peers: () => [],

@@ -203,11 +203,12 @@ export class DraftNode {
         fetchers,
         hasCompany: () => fetchers().length > 0,
         isReachable: (id) => this.fleet.nodes.has(id),
+        isMember: (id) => this.fleet.known.includes(id),
         refused: this.refused,
       },
       {
         ...{ mount, clock, random, metrics, blame: this.blame, log: silentLog, runs: this.#runs() },
-        runLog: { read: () => Promise.resolve([]), append: () => Promise.resolve() },
+        runLog: { read: () => Promise.resolve([]), append: () => Promise.resolve(), close: () => Promise.resolve() },
       },
     );
     const { growing, rule, listener } = this.reading;

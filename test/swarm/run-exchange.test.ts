@@ -36,12 +36,18 @@ test('a run is proved by the signature of its reader, whoever passes it on', asy
   const run = await signRun({ draft: DRAFT, first: 7, hashes: new Uint8Array(64).fill(3) }, key);
   assert.deepEqual(await verifyRun(run.bytes), run);
   assert.equal(run.reader, key.publicKey.toString());
+  // They are kept for others: once, and nothing of the frame in which they came.
+  const { hashes, bytes } = await verifyRun(Buffer.concat([run.bytes, new Uint8Array(0)]));
+  assert.equal(hashes.buffer, bytes.buffer);
+  assert.equal(bytes.buffer.byteLength, run.bytes.length);
   for (const at of [10, 60, run.bytes.length - 1]) {
     const spoilt = run.bytes.map((byte, index) => (index === at ? byte ^ 1 : byte));
     await assert.rejects(verifyRun(spoilt), (error) => codeOf(error) === 'invalid');
   }
   const crooked = await signRun({ draft: DRAFT, first: 0, hashes: new Uint8Array(33) }, key);
   await assert.rejects(verifyRun(crooked.bytes), (error) => codeOf(error) === 'invalid');
+  const long = await signRun({ draft: DRAFT, first: 0, hashes: new Uint8Array(1025 * 32) }, key);
+  await assert.rejects(verifyRun(long.bytes), (error) => codeOf(error) === 'invalid');
   await assert.rejects(verifyRun(new Uint8Array(100_000)), (error) => codeOf(error) === 'invalid');
 });
 

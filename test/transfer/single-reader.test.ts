@@ -47,7 +47,7 @@ function scene(self: string): {
   growing: GrowingManifest;
   mayRead: (nowMs: number, starvedMs?: number) => number[];
 } {
-  const growing = new GrowingManifest(DRAFT);
+  const growing = new GrowingManifest(DRAFT, self);
   const fetchers = (): string[] => NAMES;
   const rule = new SingleReader({ growing, self, fetchers, hasCompany: () => true, isReachable: () => true });
   const mayRead = (nowMs: number, starvedMs = 0): number[] => {
@@ -76,7 +76,7 @@ test('the elected node waits a moment for news, and reads in order, not far ahea
     mayRead(600),
     Array.from({ length: 16 }, (_, index) => index),
   );
-  for (let index = 0; index < 10; index += 1) growing.read(index, new Uint8Array(32), FIRST);
+  for (let index = 0; index < 10; index += 1) growing.read(index, new Uint8Array(32));
   assert.equal(Math.max(...mayRead(700)), 25);
 });
 
