@@ -135,7 +135,7 @@ export function sendProblem(
   reply: FastifyReply,
   more: (problem: { readonly detail: string }) => object = () => ({}),
 ): { status: number } {
-  const document = problemOf(error, request.id);
+  const document = problemOf(error, request);
   if (document.status === 401) reply.header('www-authenticate', 'Bearer realm="shoal"');
   const { retryAfter } = document as { readonly retryAfter?: unknown };
   if (document.status === 503 && typeof retryAfter === 'string') reply.header('retry-after', retryAfter);

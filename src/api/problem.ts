@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import { type ErrorCode, isAbort, ShoalError } from '../util/errors.ts';
 import type { Problem } from './schemas.ts';
 
@@ -64,7 +65,8 @@ export class RequestError extends Error {
 }
 
 /** The RFC 9457 document of an error. What a defect of ours said goes to the log only. */
-export function problemOf(error: unknown, correlationId: string): Problem {
+export function problemOf(error: unknown, request: Pick<FastifyRequest, 'id' | 'routeOptions'>): Problem {
+  const correlationId = request.id;
   if (error instanceof RequestError) {
     return problem(error.status, error.code, 'The request is refused', {
       detail: error.message,
@@ -87,7 +89,7 @@ export function problemOf(error: unknown, correlationId: string): Problem {
       correlationId,
     });
   }
-  const framework = frameworkProblem(error);
+  const framework = frameworkProblem(error, request);
   if (framework !== undefined) {
     const { status, code, detail, remedy } = framework;
     return problem(status, code, titles.invalid, { detail, remedy, correlationId });
@@ -97,6 +99,10 @@ export function problemOf(error: unknown, correlationId: string): Problem {
     remedy: `Its log tells why: look for "${correlationId}".`,
     correlationId,
   });
+}
+
+function sizeOf(bytes: number): string {
+  return bytes < 2 ** 20 ? `${bytes / 1024} KiB` : `${bytes / 2 ** 20} MiB`;
 }
 
 type Body = Pick<Problem, 'detail' | 'remedy' | 'correlationId'> & Readonly<Record<string, unknown>>;
@@ -114,12 +120,17 @@ interface FrameworkProblem {
 }
 
 /** What fastify refuses before a route runs: its errors carry a `statusCode` below 500. */
-function frameworkProblem(error: unknown): FrameworkProblem | undefined {
+function frameworkProblem(error: unknown, request: Pick<FastifyRequest, 'routeOptions'>): FrameworkProblem | undefined {
   const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return undefined;
   const detail = typeof message === 'string' ? message.slice(0, 300) : 'The request is not right.';
   if (statusCode === 413) {
-    return { status: 413, code: 'too-large', detail, remedy: 'Bodies of requests have at most 64 KiB.' };
+    return {
+      status: 413,
+      code: 'too-large',
+      detail,
+      remedy: `Here a body has at most ${sizeOf(request.routeOptions.bodyLimit)}.`,
+    };
   }
   if (statusCode === 415) {
     return { status: 415, code: 'unsupported-media-type', detail, remedy: 'Send JSON as application/json.' };

@@ -1,5 +1,6 @@
 import Type, { type Static, type TSchema, type TUnsafe } from 'typebox';
 import type { Frozen } from '../util/frozen.ts';
+import { EPOCH_TIMES_SAY } from '../util/time-given.ts';
 
 /** The documents of `/v2/catalog` and of `/pools`, in the names that orchestrators of the llama-orch kind use. */
 
@@ -45,7 +46,7 @@ export const RegisterBodySchema = Type.Object(
 export const StateBodySchema = Type.Object(
   {
     state: Type.Unknown({ description: '`Active` or `Retired`' }),
-    deadline_ms: Type.Unknown({ description: 'From now on, or since the epoch; at once when absent' }),
+    deadline_ms: Type.Unknown({ description: `When it stops to be reported: ${EPOCH_TIMES_SAY}; at once when absent` }),
   },
   { additionalProperties: true, required: [] },
 );

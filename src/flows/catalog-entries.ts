@@ -4,6 +4,7 @@ import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
+import { timeGiven } from '../util/time-given.ts';
 import type { CatalogEntryView, CatalogService, CatalogState } from './catalog-service.ts';
 import type { FleetMember, FleetMembers } from './fleet-members.ts';
 import type { ModelLocator } from './locate-models.ts';
@@ -28,8 +29,6 @@ export interface CatalogEntriesParts {
 }
 
 const SOURCE_URL_MAX_LENGTH = 4_096;
-/** March 1973. */
-const EARLIEST_EPOCH_MS = 100_000_000_000;
 
 /** The catalog as orchestrators know it, put together from what is here, what is registered and what the fleet tells. */
 export class CatalogEntries implements CatalogService {
@@ -126,7 +125,7 @@ export class CatalogEntries implements CatalogService {
     const model = store.catalog.findModel(name);
     if (model === undefined && registrations.get(name) === undefined) throw notHere(name);
     const key = model?.id ?? name;
-    if (state === 'Retired') await registrations.retire(key, deadlineOf(deadlineMs ?? 0, clock.now()));
+    if (state === 'Retired') await registrations.retire(key, timeGiven(deadlineMs ?? 0, clock.now()));
     else for (const known of [key, name, ...(model?.aliases ?? [])]) await registrations.activate(known);
     return this.get(name);
   }
@@ -174,11 +173,6 @@ export class CatalogEntries implements CatalogService {
       ...(problem === undefined ? {} : { problem }),
     };
   }
-}
-
-/** Some say how long it may still be used, others until when; no model is used for three years more. */
-function deadlineOf(deadlineMs: number, nowMs: number): number {
-  return deadlineMs < EARLIEST_EPOCH_MS ? nowMs + deadlineMs : deadlineMs;
 }
 
 function unknownModel(id: string, digest: string): ModelView {

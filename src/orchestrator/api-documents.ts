@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { EPOCH_TIMES_SAY } from '../util/time-given.ts';
 import { DiskSchema, RegistrationSchema } from './documents.ts';
 import { LIMITS } from './limits.ts';
 import { refusals } from './placement.ts';
@@ -137,7 +138,9 @@ export const CatalogModelSchema = Type.Object({
   state: choice('Active', 'Retired'),
   deadline_ms: Type.Optional(Type.Integer({ description: 'A retired model is placed until then, since the epoch' })),
   registered_at_ms: AtMs,
-  last_verified_ms: Type.Union([AtMs, Type.Null()]),
+  last_verified_ms: Type.Union([AtMs, Type.Null()], {
+    description: 'When `verify` last found the digest on a node, and no other on any',
+  }),
   nodes: Type.Array(Type.String(), { description: 'Nodes that are online and have it' }),
 });
 
@@ -158,7 +161,7 @@ export const CatalogStateSchema = Type.Object({
   state: choice('Active', 'Retired'),
   deadline_ms: Type.Optional(
     Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
-      description: 'When placement on a retired model ends: milliseconds from now, or, above 10¹², since the epoch',
+      description: `When placement on a retired model ends: ${EPOCH_TIMES_SAY}`,
     }),
   ),
 });

@@ -68,7 +68,10 @@ test('a heartbeat that is too large is refused before it is read', async (t) => 
     models_available: names,
   });
   assert.equal(large.status, 413);
-  assert.equal((await json(large))['code'], 'too-large');
+  const { code, remedy } = await json(large);
+  assert.deepEqual([code, remedy], ['too-large', 'Here a body has at most 8 MiB.']);
+  const elsewhere = await post('/v2/placement', { model: 'x'.repeat(70_000) });
+  assert.equal((await json(elsewhere))['remedy'], 'Here a body has at most 64 KiB.');
   const many = await post('/v2/nodes/n/heartbeat', {
     ...{ timestamp: '2026-01-01T00:00:00Z', pools: [], models_available: names.map(() => 'm') },
   });
@@ -170,9 +173,26 @@ test('the catalog: register, list, get, verify, retire, delete', async (t) => {
   );
   const verified = await post(`${path}/verify`, '');
   assert.deepEqual([verified.status, (await json(verified))['unknown']], [202, ['n']]);
+  const verifiedAt = async (...said: readonly string[]): Promise<unknown> => {
+    for (const [index, model_digest] of said.entries()) {
+      await fleet.join(`v${index}`, []);
+      const digests = { models_available: [id], model_digests: { [id]: model_digest } };
+      fleet.beat(`v${index}`, [{ models_available: [id] }], digests);
+    }
+    await post(`${path}/verify`, '');
+    for (const index of said.keys()) await fleet.registry.remove(`v${index}`);
+    return (await json(await request(path)))['last_verified_ms'];
+  };
+  const other = `sha256:${'b'.repeat(64)}`;
+  assert.equal(await verifiedAt(), null, 'nobody tells');
+  assert.equal(await verifiedAt(other), null, 'another content');
+  assert.equal(await verifiedAt(digest, other), null, 'not everywhere the same');
+  assert.equal(await verifiedAt(digest), fleet.clock.now());
   assert.equal((await post(`${path}/state`, { state: 'Old' })).status, 400);
   assert.equal((await post(`${path}/state`, { state: 'Retired', deadline_ms: 60_000 })).status, 202);
   assert.equal((await client.place({ model: id }, signal)).kind, 'placed');
+  const until = await post(`${path}/state`, { state: 'Retired', deadline_ms: 2e11 });
+  assert.equal((await json(until))['deadline_ms'], 2e11, 'since the epoch, as daemons take it');
   assert.equal((await post(`${path}/state`, { state: 'Retired' })).status, 202);
   const refused = await client.place({ model: id }, signal);
   assert.deepEqual(refused.kind === 'refused' && refused.refused_counts, { retired: 1 });

@@ -14,14 +14,13 @@ import { AvailabilityPageSchema } from '../../../orchestrator/availability-docum
 import type { FleetNode } from '../../../orchestrator/fleet-node.ts';
 import type { CatalogModel } from '../../../orchestrator/model-catalog.ts';
 import { ShoalError } from '../../../util/errors.ts';
+import { timeGiven } from '../../../util/time-given.ts';
 import { type App, problemResponse } from '../../app.ts';
 import { ChunkSender } from '../chunk-sender.ts';
 import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
 import { presentModel } from '../present.ts';
 
 const ModelId = Type.Object({ id: Type.String() });
-/** Later than this is a time since the epoch, not a time from now. */
-const EPOCH_TIMES_FROM = 1e12;
 const PAGE_MAX = 1_000;
 /** Each holds half a MiB for as long as it reads. */
 const AVAILABILITY_READERS_MAX = 64;
@@ -121,7 +120,8 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
     {
       ...errorShape,
       schema: {
-        summary: 'Compare the registered digest with what nodes report; reading the bytes again is for the nodes',
+        summary: 'Compare the registered digest with what nodes report; nothing is hashed, that is for the nodes',
+        description: '`last_verified_ms` is set when a node has the model with this digest and none has another.',
         tags: ['catalog'],
         params: ModelId,
         response: {
@@ -131,9 +131,12 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
       },
     },
     async (request, reply) => {
-      const model = await catalog.stampVerified(request.params.id);
+      const model = catalog.get(request.params.id);
+      const compared = compareDigests(model, registry.index.nodesWith(model.id) ?? []);
+      const { matching, differing } = compared;
+      if (matching.length > 0 && differing.length === 0) await catalog.stampVerified(model.id);
       reply.code(202);
-      return { id: model.id, ...compareDigests(model, registry.index.nodesWith(model.id) ?? []) };
+      return { id: model.id, ...compared };
     },
   );
 
@@ -151,8 +154,7 @@ export function catalogRoutes(app: App, parts: OrchestratorRouteParts): void {
     },
     async (request, reply) => {
       const { state, deadline_ms: deadline } = request.body;
-      const base = (deadline ?? 0) >= EPOCH_TIMES_FROM ? 0 : parts.clock.now();
-      const model = await catalog.setState(request.params.id, state, base + (deadline ?? 0));
+      const model = await catalog.setState(request.params.id, state, timeGiven(deadline ?? 0, parts.clock.now()));
       reply.code(202);
       return present(model);
     },
