@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
-import { access, readFile, stat, statfs } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Room } from '../store/space.ts';
 import { formatBytes, formatDuration } from '../util/bytes.ts';
 import { withDeadline } from '../util/deadline.ts';
 import { messageOf } from '../util/errors.ts';
@@ -21,10 +23,13 @@ export interface DoctorSubject {
   readonly clockSkewsMs: readonly { readonly who: string; readonly skewMs: number }[];
   readonly directoriesWatched: number;
   readonly watcherProblem?: string;
-  readonly wantedBytesMissing: number;
+  readonly wantedBytesMissing: () => Promise<number>;
+  readonly room: () => Promise<Room>;
   readonly origins: readonly OriginView[];
   readonly orchestrators: readonly OrchestratorView[];
   readonly blake3: 'native' | 'wasm';
+  /** Where the kernel tells its limits; another place for tests. */
+  readonly proc?: string;
 }
 
 /** A record is dropped after 90 s without news; half of that is more than any clock in order is off. */
@@ -33,11 +38,36 @@ const LOW_SPACE_BYTES = 2 * 2 ** 30;
 
 type Check = (subject: DoctorSubject, signal: AbortSignal) => Promise<CheckView[]> | CheckView[];
 
-/** Looks at what goes wrong in practice, in the order in which it should be mended. */
+const CHECKS: readonly (readonly [string, Check])[] = [
+  ['directories', directories],
+  ['disk', disk],
+  ['fleet key', key],
+  ['ports', ports],
+  ['peers', peers],
+  ['clock', clock],
+  ['inotify', inotify],
+  ['open files', files],
+  ['origins', origins],
+  ['orchestrators', orchestrators],
+  ['blake3', engine],
+];
+
+/** Looks at what goes wrong in practice, in the order in which it should be mended. A check that breaks has found something. */
 export async function examine(subject: DoctorSubject, signal: AbortSignal): Promise<CheckView[]> {
-  const checks: Check[] = [directories, disk, key, ports, peers, clock, inotify, files, origins, orchestrators, engine];
   const found: CheckView[] = [];
-  for (const check of checks) found.push(...(await check(subject, signal)));
+  for (const [name, check] of CHECKS) {
+    try {
+      found.push(...(await check(subject, signal)));
+    } catch (error) {
+      signal.throwIfAborted();
+      found.push({
+        check: name,
+        status: 'failed',
+        detail: `it cannot be checked: ${messageOf(error)}`,
+        remedy: "Mend what the message names (the daemon's log may say more), then ask again.",
+      });
+    }
+  }
   return found;
 }
 
@@ -64,15 +94,25 @@ async function directories(subject: DoctorSubject): Promise<CheckView[]> {
 }
 
 async function disk(subject: DoctorSubject): Promise<CheckView[]> {
-  const { bavail, bsize } = await statfs(subject.modelsDir);
-  const freeBytes = bavail * bsize;
-  const short = subject.wantedBytesMissing - freeBytes;
+  const measured = await subject.room().catch((error: unknown) => messageOf(error));
+  if (typeof measured === 'string') {
+    return [
+      {
+        check: 'disk',
+        status: 'failed',
+        detail: `the disk of ${subject.modelsDir} cannot be measured: ${measured}`,
+        remedy: `Mount it again or make the directory: mkdir -p ${subject.modelsDir}. What is wanted is then fetched again.`,
+      },
+    ];
+  }
+  const { freeBytes, bytes, of } = measured;
+  const short = (await subject.wantedBytesMissing()) - bytes;
   if (short > 0) {
     return [
       {
         check: 'disk',
         status: 'failed',
-        detail: `${formatBytes(freeBytes)} free, ${formatBytes(short)} too little for what is wanted`,
+        detail: `${formatBytes(freeBytes)} free, ${formatBytes(short)} too little for what is wanted on ${of}`,
         remedy: 'Remove models with "shoal rm", or want fewer.',
       },
     ];
@@ -90,8 +130,18 @@ async function disk(subject: DoctorSubject): Promise<CheckView[]> {
 
 async function key(subject: DoctorSubject): Promise<CheckView[]> {
   const check = 'fleet key';
-  const mode = (await stat(subject.fleetKeyFile)).mode & 0o077;
-  if (mode !== 0) {
+  const stats = await stat(subject.fleetKeyFile).catch((error: unknown) => messageOf(error));
+  if (typeof stats === 'string') {
+    return [
+      {
+        check,
+        status: 'failed',
+        detail: `${subject.fleetKeyFile} cannot be read: ${stats}`,
+        remedy: `Copy it from another node of the fleet before the next start, which would make a new key and be alone with it: install -m600 fleet.key ${subject.fleetKeyFile}`,
+      },
+    ];
+  }
+  if ((stats.mode & 0o077) !== 0) {
     return [
       {
         check,
@@ -189,15 +239,17 @@ async function inotify(subject: DoctorSubject): Promise<CheckView[]> {
     const detail = `changes are only seen by the periodic rescan: ${subject.watcherProblem}`;
     return [{ check, status: 'failed', detail, remedy }];
   }
-  const limit = Number(await readFile('/proc/sys/fs/inotify/max_user_watches', 'utf8').catch(() => 'NaN'));
+  const limit = Number(
+    await readFile(join(subject.proc ?? '/proc', 'sys/fs/inotify/max_user_watches'), 'utf8').catch(() => 'NaN'),
+  );
   if (Number.isNaN(limit)) return [];
   const detail = `${subject.directoriesWatched} directories watched, ${limit} allowed`;
   const near = subject.directoriesWatched > limit / 2;
   return [{ check, status: near ? 'warning' : 'ok', detail, ...(near ? { remedy } : {}) }];
 }
 
-async function files(): Promise<CheckView[]> {
-  const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
+async function files(subject: DoctorSubject): Promise<CheckView[]> {
+  const limits = await readFile(join(subject.proc ?? '/proc', 'self/limits'), 'utf8').catch(() => '');
   const soft = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 'NaN');
   if (Number.isNaN(soft)) return [];
   const low = soft < 4096;

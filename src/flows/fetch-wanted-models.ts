@@ -9,10 +9,12 @@ import type { Log } from '../util/log.ts';
 import { Wake } from '../util/wake.ts';
 import { Leftovers } from './leftovers.ts';
 import type { ModelLocator } from './locate-models.ts';
+import { missingBytes } from './missing-bytes.ts';
 import { ModelFetch, type ModelFetchParts } from './model-fetch.ts';
 import type { Offer } from './offers.ts';
 import { problemView } from './problems.ts';
 import type { ProblemView, TransferView } from './views.ts';
+import { nobodyHas, onlyLies } from './want-problems.ts';
 
 export interface FetchWantedParts {
   readonly store: Store;
@@ -96,6 +98,19 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
 
   active(): TransferView[] {
     return [...this.#progress.values()].flatMap(({ attempt }) => (attempt === undefined ? [] : [attempt.fetch.view()]));
+  }
+
+  /** Of all that is wanted and not here, also of what was refused for lack of space and has no attempt. */
+  async missingBytes(): Promise<number> {
+    const { store, locator, fetch } = this.#parts;
+    const counted = new Set<string>();
+    let sum = 0;
+    for (const want of store.wants.list()) {
+      if (this.#isHere(want)) continue;
+      const offer = this.#progress.get(want.name)?.attempt?.fetch.offer ?? locator.offers.find(want.name, want.digest);
+      if (offer !== undefined) sum += await missingBytes(offer, fetch, counted);
+    }
+    return sum;
   }
 
   problemOf(name: string): ProblemView | undefined {
@@ -297,17 +312,4 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const oldestMs = this.#parts.clock.monotonic() - FINISHED_KEPT_MS;
     this.#finished = this.#finished.filter(({ atMs }) => atMs >= oldestMs).slice(-FINISHED_KEPT);
   }
-}
-
-function onlyLies({ name }: Want): ShoalError {
-  return new ShoalError('verification-failed', `what is offered as ${name} does not have the sha256 that it promises`, {
-    remedy: 'It is fetched as soon as somebody offers it rightly. See "shoal peers": who announced it is blamed there.',
-  });
-}
-
-function nobodyHas(want: Want): ShoalError {
-  const which = want.digest === undefined ? want.name : `${want.name} with ${want.digest}`;
-  return new ShoalError('not-found', `no node and no origin offers ${which} now`, {
-    remedy: 'It is fetched as soon as one does. See "shoal ls --fleet" and "shoal doctor".',
-  });
 }

@@ -1,4 +1,4 @@
-import { draftId, draftOf } from '../content/draft.ts';
+import { draftOf } from '../content/draft.ts';
 import { diskFull } from '../store/disk-full.ts';
 import type { StagedFile } from '../store/installer.ts';
 import type { Reservation } from '../store/space.ts';
@@ -12,6 +12,7 @@ import { messageOf, ShoalError } from '../util/errors.ts';
 import { Arrival } from './arrival.ts';
 import { BlobFetch } from './blob-fetch.ts';
 import { DraftFetch, type DraftFetchParts } from './draft-fetch.ts';
+import { missingBytes } from './missing-bytes.ts';
 import type { Offer, OfferedFile } from './offers.ts';
 import type { FileFetch } from './piece-fetch.ts';
 import { problemView } from './problems.ts';
@@ -69,7 +70,7 @@ export class ModelFetch {
     const { controller, release } = childController(signal);
     const measuring = this.#measure(controller.signal);
     try {
-      using reservation = await this.#parts.store.space.reserve(await this.#missingBytes());
+      using reservation = await this.#parts.store.space.reserve(await missingBytes(this.offer, this.#parts));
       const staged = await this.#stageAll(reservation, signal);
       this.#installing = true;
       await this.#parts.store.installer.install(this.offer.id, staged);
@@ -165,30 +166,6 @@ export class ModelFetch {
       });
     }
     return undefined;
-  }
-
-  /** What is to be written: each blob once, and nothing for one that is here under another name. */
-  async #missingBytes(): Promise<number> {
-    const { catalog, partials } = this.#parts.store;
-    const counted = new Set<string>();
-    let missing = 0;
-    for (const file of this.offer.files) {
-      const { sizeBytes } = file;
-      const name = file.sha256 ?? draftId(file);
-      if (name === undefined) missing += sizeBytes - (await this.#copiedBytes(file));
-      else if (!counted.has(name) && catalog.locateBlob(name) === undefined) {
-        counted.add(name);
-        const partial = partials.find(name);
-        missing += sizeBytes - (partial === undefined ? 0 : partials.claimedBytes(partial));
-      }
-    }
-    return missing;
-  }
-
-  async #copiedBytes({ path, sizeBytes }: OfferedFile): Promise<number> {
-    const { copies, mount } = this.#parts;
-    const origin = mount(this.offer);
-    return origin === undefined ? 0 : Math.min(sizeBytes, await copies.begunBytes(origin, path));
   }
 
   /** Side by side; the first that fails ends the others. */

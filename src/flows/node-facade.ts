@@ -44,6 +44,7 @@ export interface NodeFacadeOptions {
     | 'directoriesWatched'
     | 'watcherProblem'
     | 'wantedBytesMissing'
+    | 'room'
     | 'origins'
     | 'orchestrators'
     | 'listeners'
@@ -272,7 +273,6 @@ export class NodeFacade implements NodeService {
   async doctor(signal: AbortSignal): Promise<CheckView[]> {
     const { store, swarm, wanted, orchestration, clock } = this.#parts;
     const { watching } = store.scanner;
-    const missing = wanted.active().reduce((sum, { bytesTotal, bytesDone }) => sum + bytesTotal - bytesDone, 0);
     return examine(
       {
         ...this.#options.doctor,
@@ -284,7 +284,8 @@ export class NodeFacade implements NodeService {
         }),
         directoriesWatched: watching.directories,
         ...(watching.problem === undefined ? {} : { watcherProblem: watching.problem }),
-        wantedBytesMissing: missing,
+        wantedBytesMissing: () => wanted.missingBytes(),
+        room: () => store.space.room(),
         origins: this.origins(),
         orchestrators: orchestration.links.map((link) => link.view()),
       },

@@ -25,6 +25,14 @@ export interface Disk {
   readonly freeBytes: number;
 }
 
+export interface Room {
+  readonly freeBytes: number;
+  /** What downloads may use together, those under way included. */
+  readonly bytes: number;
+  /** What sets the limit, with its article. */
+  readonly of: string;
+}
+
 export interface Reservation extends Disposable {
   /** So much of it has been written by now, and is no longer only promised. */
   written(bytes: number): void;
@@ -67,6 +75,13 @@ export class DiskSpace {
   /** What a new download may use now; negative when too much is promised. */
   async availableBytes(): Promise<number> {
     return this.#available(await this.#measured()).bytes;
+  }
+
+  /** @throws when the models directory cannot be reached */
+  async room(): Promise<Room> {
+    const disk = await this.#measured();
+    const { bytes, of } = this.#available(disk);
+    return { freeBytes: disk.freeBytes, bytes: bytes + this.reservedBytes, of };
   }
 
   /**

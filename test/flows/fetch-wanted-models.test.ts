@@ -136,6 +136,11 @@ test('room is asked for each blob once, and not for one that is here under anoth
   bench.run();
   await eventually('it is asked for', () => asked.length > 0);
   assert.equal(asked[0], 200);
+  // Refused, so that nothing is under way: it is missing all the same, but not a second time for another model.
+  await eventually('it was refused', () => bench.wanted.problemOf('m')?.code === 'disk-full');
+  bench.wants.push({ name: 'n', since: 0, priority: 'normal' });
+  bench.offers.push({ id: 'n', aliases: [], sizeBytes: 200, files: files.slice(1, 3), peers: ['p'], origins: [] });
+  assert.equal(await bench.wanted.missingBytes(), 200);
 });
 
 test('what an interrupted copy has left on the disk needs no room', async () => {
