@@ -15,6 +15,8 @@ export const LIMITS = {
   /** Nodes of other kinds may have nothing and want everything; a Shoal node names the next thousand. */
   incomingPerNode: HEARTBEAT_LIMITS.incoming,
   gpusPerNode: 64,
+  /** Of names whose sizes are remembered: some hundred thousand models. */
+  modelSizesBytes: 32 * 2 ** 20,
   catalogModels: 100_000,
   leases: 50_000,
   waiters: 1_000,

@@ -8,6 +8,7 @@ import { assertOwner, type Claim, mayReport } from './identity.ts';
 import { FORGET_AFTER_MS, LIMITS, OFFLINE_AFTER_MS, SWEEP_MS } from './limits.ts';
 import { ModelIndex } from './model-index.ts';
 import { ModelList } from './model-list.ts';
+import { ModelSizes } from './model-sizes.ts';
 import { RetainedBytes } from './retained-bytes.ts';
 import type { DurableTable } from './table.ts';
 
@@ -36,6 +37,7 @@ export interface NodeRegistryParts {
 /** The nodes that registered, what their newest heartbeats say, and who is alive. */
 export class NodeRegistry extends EventEmitter<FleetEvents> {
   readonly index = new ModelIndex();
+  readonly sizes = new ModelSizes({ maxBytes: LIMITS.modelSizesBytes });
   readonly #nodes = new Map<string, FleetNode>();
   /** Nodes that are not offline, the one that was heard longest ago first. */
   readonly #byHeard = new Map<string, FleetNode>();
@@ -241,6 +243,7 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
     const poolsBefore = node.pools;
     const hasChanged = this.#weigh(node, () => node.apply(heartbeat, contents, now));
     this.index.replace(node, before, node.models);
+    for (const { id, bytes_total: bytes } of contents.incoming.values()) this.sizes.note(id, bytes);
     if (!node.online) this.#online += 1;
     const isNew = !node.online;
     node.presence = 'online';

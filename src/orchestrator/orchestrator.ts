@@ -180,18 +180,12 @@ export class Orchestrator {
 
   #prospects(refused: Iterable<RefusedPool>, demand: Demand): Prospect[] {
     const rates: number[] = [];
-    const sizes = new Map<string, number>();
-    for (const node of this.registry.nodes()) {
-      if (node.bytesPerSecond !== undefined) rates.push(node.bytesPerSecond);
-      for (const model of demand.models) {
-        const incoming = node.incoming.get(model);
-        if (incoming !== undefined) sizes.set(model, incoming.bytes_total);
-      }
-    }
+    for (const { bytesPerSecond } of this.registry.nodes())
+      if (bytesPerSecond !== undefined) rates.push(bytesPerSecond);
     rates.sort((a, b) => a - b);
     return prospects(refused, demand, {
       nowMs: this.#clock.monotonic(),
-      sizeOf: (model) => this.catalog.find(model)?.sizeBytes ?? sizes.get(model),
+      sizeOf: (model) => this.catalog.find(model)?.sizeBytes ?? this.registry.sizes.of(model),
       leaseEndMs: (pool) => this.leases.nextEndMs(pool),
       usualBytesPerSecond: rates[rates.length >> 1],
       count: PROSPECTS_MAX,

@@ -85,7 +85,7 @@ function arrivalOf(node: FleetNode, demand: Demand, facts: SoonestFacts): Arriva
   for (const model of demand.models) {
     if (node.models.has(model)) continue;
     const incoming = incomingOf(node, model);
-    if (incoming !== undefined && demand.digest !== undefined && incoming.digest !== demand.digest) return undefined;
+    if (incoming !== undefined && !isWanted(incoming, model, demand)) return undefined;
     if (incoming === undefined) {
       const bytes = facts.sizeOf(model);
       if (bytes === undefined) return undefined;
@@ -101,6 +101,13 @@ function arrivalOf(node: FleetNode, demand: Demand, facts: SoonestFacts): Arriva
   const fetchMs = millisecondsFor(bytesToFetch, node.bytesPerSecond ?? facts.usualBytesPerSecond);
   if (fetchMs === undefined) return undefined;
   return { inMs: Math.round(incomingMs + fetchMs), because: toFetch === 0 ? 'incoming' : 'fetch' };
+}
+
+/** As placement judges it once it is there: a digest that the caller names must be known, a registered one not contradicted. */
+function isWanted({ digest }: IncomingModel, model: string, demand: Demand): boolean {
+  if (demand.digest !== undefined && digest !== demand.digest) return false;
+  const registered = demand.registered?.get(model);
+  return registered === undefined || digest === null || digest === registered;
 }
 
 /** By id or by a name that follows from the id. */

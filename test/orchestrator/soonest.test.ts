@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ModelSizes } from '../../src/orchestrator/model-sizes.ts';
 import { fullWish, TestFleet } from './fleet-fixture.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -65,4 +66,41 @@ test('a full pool can run it when a lease ends, or as soon as tasks usually end 
     [['n', 10_000, 'slot']],
     'two at work, one ends in half the time',
   );
+});
+
+test('a model that arrives with another content than the registered one promises nothing', async () => {
+  const fleet = await TestFleet.open();
+  await fleet.catalog.register({ id: 'm.gguf', digest });
+  const other = `sha256:${'b'.repeat(64)}`;
+  const incoming = (of: string | null) => ({
+    ...{ id: 'm.gguf', digest: of, bytes_total: 1e9, bytes_missing: 1e8, eta_ms: 9_000 },
+  });
+  for (const [node, of] of Object.entries({ wrong: other, right: digest, untold: null })) {
+    await fleet.join(node, [empty]);
+    fleet.beat(node, [empty], { models_incoming: [incoming(of)] });
+  }
+  const nodes = prospects(fleet, { models: ['m.gguf'] }).map((one) => (one as string[])[0]);
+  assert.deepEqual(nodes.sort(), ['right', 'untold']);
+});
+
+test('how large a model is remains known after it has arrived, by all of its names', async () => {
+  const fleet = await TestFleet.open();
+  const incoming = (missing: number) => ({ id: 'd/m.gguf', digest, bytes_total: 1e9, bytes_missing: missing });
+  await fleet.join('has', [empty]);
+  await fleet.join('idle', [empty]);
+  fleet.beat('has', [empty], { models_incoming: [incoming(1e9)] });
+  await fleet.clock.advance(1_000);
+  fleet.beat('has', [empty], { models_incoming: [incoming(9e8)] });
+  await fleet.clock.advance(1_000);
+  fleet.beat('has', [{ models_available: ['d/m.gguf', 'm'], slots_free: 0 }]);
+  for (const model of ['d/m.gguf', 'm']) {
+    assert.deepEqual(prospects(fleet, { models: [model] }), [['idle', 10_000, 'fetch']], model);
+  }
+});
+
+test('sizes are remembered within a bound, what was said longest ago is forgotten first', () => {
+  const sizes = new ModelSizes({ maxBytes: 100_000 });
+  for (let index = 0; index < 5_000; index += 1) sizes.note(`model-${index}`, index + 1);
+  assert.ok(sizes.usedBytes <= 100_000 && sizes.usedBytes > 90_000, `${sizes.usedBytes}`);
+  assert.deepEqual([sizes.of('model-0'), sizes.of('model-4999')], [undefined, 5_000]);
 });

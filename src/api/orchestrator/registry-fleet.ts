@@ -67,20 +67,20 @@ export class RegistryFleet implements FleetViewer {
     const { version } = registry;
     if (this.#known?.version === version && !this.#hasNews(this.#known)) return this.#known;
     const digests = new Map<string, string>();
-    const sizes = new Map<string, number>();
+    const incoming = new Set<string>();
     for (const node of registry.nodes()) {
       if (!node.online) continue;
       for (const [name, digest] of node.digests) digests.set(name, digest);
-      for (const [name, { bytes_total: bytes }] of node.incoming) sizes.set(name, bytes);
+      for (const name of node.incoming.keys()) incoming.add(name);
     }
-    const names = new Set([...registry.index.names(), ...sizes.keys()]);
+    const names = new Set([...registry.index.names(), ...incoming]);
     const models = groupNames({
       names,
       nodesWith: (name) => registry.index.nodesWith(name)?.size ?? 0,
       digestOf: (name) => digests.get(name) ?? catalog.find(name)?.digest,
     });
     const views = models.map(({ id, aliases, digest }): FleetModelView => {
-      const sizeBytes = catalog.find(id)?.sizeBytes ?? sizes.get(id);
+      const sizeBytes = catalog.find(id)?.sizeBytes ?? registry.sizes.of(id);
       return {
         id,
         ...(aliases.length === 0 ? {} : { aliases }),
