@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HeartbeatDocument } from '../../../src/flows/heartbeat-documents.ts';
@@ -9,9 +8,12 @@ import { silentLog } from '../../../src/util/log.ts';
 import { Metrics } from '../../../src/util/metrics.ts';
 import { type Random, seededRandom } from '../../../src/util/random.ts';
 import { TestFleet } from '../../orchestrator/fleet-fixture.ts';
-import { TruthNode } from './truth-node.ts';
+import { Agenda } from './agenda.ts';
+import { CHANGES, type Change, changeFile, sha256At } from './change-file.ts';
+import { filesOf, IDS, NAMES, PATHS } from './truth-models.ts';
+import { Crashed, TruthNode } from './truth-node.ts';
 
-export const KINDS = ['install', 'edit', 'truncate', 'replace', 'delete', 'evict', 'crash'] as const;
+export const KINDS = ['install', 'fetch', 'edit', 'truncate', 'replace', 'delete', 'evict', 'crash'] as const;
 type Kind = (typeof KINDS)[number];
 
 export interface TruthResult {
@@ -33,14 +35,11 @@ const UNSEEN_MS = NOTICE_MAX_MS + SEND_MAX_MS;
 const PERIOD_MS = 10_000;
 const OFFLINE_AFTER_MS = 30_000;
 const MEAN_GAP_MS = 100;
-const MODELS = 6;
 const PROBES = 3;
 
-interface Due {
-  readonly atMs: number;
-  readonly order: number;
-  readonly run: () => Promise<void>;
-}
+/** Where an installation may be cut off. */
+const STEPS = ['held', 'synced', 'noted', 'linked', 'directory-synced', 'unlinked', 'catalogued'] as const;
+const CUT_OFF = 0.04;
 
 /**
  * Nodes whose files come, go and change under them, an orchestrator that hears of it, and placements all the time, each
@@ -56,7 +55,7 @@ export class TruthCampaign {
   readonly #random: Random;
   readonly #fleet: TestFleet;
   readonly #nodes: TruthNode[] = [];
-  readonly #queue: Due[] = [];
+  readonly #agenda = new Agenda();
   /** By node and path: when somebody else last changed the file, by the virtual clock. */
   readonly #touchedMs = new Map<string, number>();
   readonly #downSinceMs = new Map<string, number>();
@@ -66,7 +65,6 @@ export class TruthCampaign {
     number
   >;
   readonly #falsehoods: string[] = [];
-  #order = 0;
   #serial = 0;
   #placements = 0;
   #unseen = 0;
@@ -90,7 +88,7 @@ export class TruthCampaign {
       }
       return await campaign.#run(options.events);
     } finally {
-      for (const node of campaign.#nodes) await node.crash();
+      for (const node of campaign.#nodes) await node.close();
       await hasher[Symbol.asyncDispose]();
       await rm(home, { recursive: true, force: true });
     }
@@ -106,7 +104,7 @@ export class TruthCampaign {
         this.#at(atMs + within, () => this.#probe());
       }
     }
-    for (let due = this.#next(); due !== undefined; due = this.#next()) {
+    for (let due = this.#agenda.next(); due !== undefined; due = this.#agenda.next()) {
       if (due.atMs > atMs + UNSEEN_MS * 2) break;
       await this.#fleet.clock.advance(Math.max(0, due.atMs - this.#nowMs));
       await due.run();
@@ -129,7 +127,7 @@ export class TruthCampaign {
     const node = this.#pick(this.#nodes);
     if (!node.isUp) {
       // Others go on while it is down.
-      await this.#touch(node, this.#pick(['install', 'edit', 'truncate', 'replace', 'delete'] as const));
+      await this.#touch(node, this.#pick(CHANGES));
       return;
     }
     const dice = this.#random();
@@ -147,33 +145,19 @@ export class TruthCampaign {
                 : dice < 0.985
                   ? 'evict'
                   : 'crash';
-    if (kind === 'evict') await this.#evict(node);
+    if (kind === 'install' && this.#random() < 0.5) await this.#fetch(node);
+    else if (kind === 'evict') await this.#evict(node);
     else if (kind === 'crash') await this.#crash(node);
     else await this.#touch(node, kind);
   }
 
-  async #touch(node: TruthNode, kind: 'install' | 'edit' | 'truncate' | 'replace' | 'delete'): Promise<void> {
-    const path = `m${Math.floor(this.#random() * MODELS)}.ckpt`;
+  async #touch(node: TruthNode, kind: Change): Promise<void> {
+    const path = this.#pick(PATHS);
     const file = join(node.modelsDir, path);
     if (kind !== 'install' && !existsSync(file)) return;
     this.#counts[kind] += 1;
-    this.#serial += 1;
-    const content = `bytes ${this.#serial} ${'x'.repeat(Math.floor(this.#random() * 2_000))}`;
-    switch (kind) {
-      case 'install':
-      case 'replace':
-        await writeFile(`${file}.tmp`, content);
-        await rename(`${file}.tmp`, file);
-        break;
-      case 'edit':
-        await (this.#random() < 0.5 ? appendFile(file, content) : writeFile(file, content));
-        break;
-      case 'truncate':
-        await truncate(file, Math.floor(readFileSync(file).length / 2));
-        break;
-      case 'delete':
-        await rm(file);
-    }
+    const content = this.#content();
+    await changeFile(file, kind, content, this.#random);
     this.#touchedMs.set(`${node.name} ${path}`, this.#nowMs);
     if (!node.isUp) return;
     this.#at(this.#nowMs + this.#random() * NOTICE_MAX_MS, async () => {
@@ -189,15 +173,40 @@ export class TruthCampaign {
     });
   }
 
+  /** Nobody has had these bytes before. */
+  #content(): string {
+    this.#serial += 1;
+    return `bytes ${this.#serial} ${'x'.repeat(Math.floor(this.#random() * 2_000))}`;
+  }
+
+  /** What the node brings by itself, where nothing is in the way; sometimes it dies half-way. */
+  async #fetch(node: TruthNode): Promise<void> {
+    const id = this.#pick(IDS);
+    const paths = filesOf(id);
+    if (paths.some((path) => existsSync(join(node.modelsDir, path)))) return;
+    this.#counts.fetch += 1;
+    const contents = new Map(paths.map((path) => [path, this.#content()]));
+    const crashAt = this.#random() < CUT_OFF ? this.#pick(STEPS) : undefined;
+    try {
+      await node.fetch(id, contents, crashAt);
+    } catch (error) {
+      if (!(error instanceof Crashed)) throw error;
+      await this.#crash(node);
+      return;
+    }
+    this.#beatSoon(node);
+    await this.#probe(id, node);
+  }
+
   async #evict(node: TruthNode): Promise<void> {
     const ids = node.ids();
     if (ids.length === 0) return;
     this.#counts.evict += 1;
     const id = this.#pick(ids);
-    const file = join(node.modelsDir, id);
     const wasTouched = this.#isUnseen(node, id);
     await node.evict(id, async () => {
-      if (!wasTouched && !existsSync(file)) this.#falsehoods.push(`${node.name} deleted ${id} before anybody was told`);
+      const isWhole = filesOf(id).every((path) => existsSync(join(node.modelsDir, path)));
+      if (!wasTouched && !isWhole) this.#falsehoods.push(`${node.name} deleted ${id} before anybody was told`);
       this.#deliver(node);
       await this.#probe(id, node);
     });
@@ -255,7 +264,7 @@ export class TruthCampaign {
   }
 
   /** A task comes: whoever it could be placed on must have the bytes now. */
-  async #probe(id = `m${Math.floor(this.#random() * MODELS)}.ckpt`, only?: TruthNode): Promise<void> {
+  async #probe(id = this.#pick(NAMES), only?: TruthNode): Promise<void> {
     const names = await this.#fleet.candidates({ models: [id] });
     for (const name of names) {
       const node = this.#nodes.find((one) => one.name === name);
@@ -274,41 +283,32 @@ export class TruthCampaign {
         this.#falsehoods.push(`${node.name} was placed on ${silentMs} ms after it crashed`);
       return;
     }
-    const vouched = node.digestOf(id);
-    const file = join(node.modelsDir, id);
-    const found = existsSync(file) ? `sha256:${createHash('sha256').update(readFileSync(file)).digest('hex')}` : 'none';
-    if (vouched === found) return;
+    const vouched = node.vouchedFor(id);
+    const wrong = filesOf(id).filter((path) => {
+      const sha256 = vouched?.get(path);
+      return sha256 === undefined || sha256 !== sha256At(join(node.modelsDir, path));
+    });
+    if (wrong.length === 0) return;
     if (mayBeUnseen && this.#isUnseen(node, id)) {
       this.#unseen += 1;
       return;
     }
-    const agoMs = Math.round(this.#nowMs - (this.#touchedMs.get(`${node.name} ${id}`) ?? -Infinity));
-    this.#falsehoods.push(
-      `${node.name} was chosen for ${id}, vouched ${String(vouched)}, found ${found}, touched ${agoMs} ms ago`,
-    );
+    const touchedMs = wrong.map((path) => Math.round(this.#nowMs - this.#touchedAt(node, path)));
+    const claim = vouched === undefined ? 'has no such model' : `has other bytes in ${wrong.join(', ')}`;
+    this.#falsehoods.push(`${node.name} was chosen for ${id}, ${claim}, touched ${touchedMs.join(', ')} ms ago`);
   }
 
   #isUnseen(node: TruthNode, id: string): boolean {
-    return this.#nowMs - (this.#touchedMs.get(`${node.name} ${id}`) ?? -Infinity) <= UNSEEN_MS;
+    return filesOf(id).some((path) => this.#nowMs - this.#touchedAt(node, path) <= UNSEEN_MS);
+  }
+
+  /** When somebody else last changed the file. */
+  #touchedAt(node: TruthNode, path: string): number {
+    return this.#touchedMs.get(`${node.name} ${path}`) ?? -Infinity;
   }
 
   #at(atMs: number, run: () => Promise<void>): void {
-    this.#order += 1;
-    const due = { atMs, order: this.#order, run };
-    let low = 0;
-    let high = this.#queue.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = this.#queue[middle];
-      if (other !== undefined && (other.atMs > atMs || (other.atMs === atMs && other.order > due.order)))
-        low = middle + 1;
-      else high = middle;
-    }
-    this.#queue.splice(low, 0, due);
-  }
-
-  #next(): Due | undefined {
-    return this.#queue.pop();
+    this.#agenda.at(atMs, run);
   }
 
   #pick<T>(from: readonly T[]): T {
