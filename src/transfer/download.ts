@@ -280,8 +280,9 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
 
   #forgiveIfHeldUp(wakeMs: number): void {
     const nowMs = this.#parts.clock.monotonic();
-    if (nowMs - wakeMs < HELD_UP_MS) return;
-    for (const session of this.#sessions.values()) session.forgiveSilence(nowMs);
+    const heldUpMs = nowMs - wakeMs;
+    if (heldUpMs < HELD_UP_MS) return;
+    for (const session of this.#sessions.values()) session.forgiveSilence(heldUpMs, nowMs);
   }
 
   #change(state: DownloadState): void {

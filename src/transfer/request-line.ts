@@ -28,6 +28,8 @@ export class RequestLine {
   readonly #rate = new RateMeter(3000);
   #pace = new SourcePace();
   #quietSinceMs = 0;
+  /** Since when it owes nothing; undefined while it does. */
+  #restingSinceMs: number | undefined = 0;
 
   constructor(key: string, parts: { readonly clock: Clock }) {
     this.#key = key;
@@ -38,7 +40,7 @@ export class RequestLine {
     return this.#requests.size;
   }
 
-  /** Monotonic time of the last sign of life since something is asked for. */
+  /** Monotonic time of the last sign of life; times in which the source owed nothing are taken out. */
   get quietSinceMs(): number {
     return this.#quietSinceMs;
   }
@@ -101,17 +103,20 @@ export class RequestLine {
         return !isMoved && request.received === 0;
       },
     };
-    if (request.aheadBytes === 0) this.#quietSinceMs = nowMs;
+    this.#owes(nowMs);
     this.#requests.set(piece.index, request);
     this.#pace.busy(nowMs);
     return request;
   }
 
   received(request: PieceRequest, bytes: number, nowMs: number): void {
-    if (request.received === 0) this.#pace.firstByte(nowMs - request.askedMs, request.aheadBytes, nowMs);
+    const isFirst = request.received === 0;
     request.received += bytes;
     request.receivedMs = nowMs;
     this.#quietSinceMs = nowMs;
+    if (request.dropped) return; // a sign of life, no measure of what is asked for now
+    if (isFirst) this.#pace.firstByte(nowMs - request.askedMs, request.aheadBytes, nowMs);
+    if (missing(request) === 0) this.#restsIfNothingMissing(nowMs);
     this.#pace.received(bytes, nowMs);
     this.#rate.add(bytes, nowMs);
   }
@@ -124,17 +129,35 @@ export class RequestLine {
 
   remove(request: PieceRequest, nowMs: number): void {
     this.#requests.delete(request.piece.index);
+    this.#restsIfNothingMissing(nowMs);
     if (this.#requests.size === 0) this.#pace.idle(nowMs);
   }
 
-  /** This process was held up: what looks like silence may wait in the sockets. */
-  forgiveSilence(nowMs: number): void {
+  /** It said something other than bytes of what it owes. */
+  alive(nowMs: number): void {
     this.#quietSinceMs = nowMs;
+  }
+
+  /** This process was held up so long: what looks like silence may wait in the sockets. No more than that is forgiven. */
+  forgiveSilence(heldUpMs: number, nowMs: number): void {
+    if (this.#restingSinceMs === undefined) this.#quietSinceMs = Math.min(nowMs, this.#quietSinceMs + heldUpMs);
   }
 
   /** A new connection: what was measured on the old one says little. */
   reset(): void {
     this.#pace = new SourcePace();
+    this.#quietSinceMs = this.#clock.monotonic();
+  }
+
+  /** Taking pieces away from a silent source and giving it others does not make it speak: its silence goes on. */
+  #owes(nowMs: number): void {
+    if (this.#restingSinceMs === undefined) return;
+    this.#quietSinceMs = Math.min(nowMs, this.#quietSinceMs + nowMs - this.#restingSinceMs);
+    this.#restingSinceMs = undefined;
+  }
+
+  #restsIfNothingMissing(nowMs: number): void {
+    if (this.#restingSinceMs === undefined && this.missingBytes() === 0) this.#restingSinceMs = nowMs;
   }
 
   /** Sources answer about in the order of asking, so a piece waits for those before it. */

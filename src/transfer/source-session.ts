@@ -166,8 +166,8 @@ export class SourceSession implements HeardSession {
     }
   }
 
-  forgiveSilence(nowMs: number): void {
-    this.#line.forgiveSilence(nowMs);
+  forgiveSilence(heldUpMs: number, nowMs: number): void {
+    this.#line.forgiveSilence(heldUpMs, nowMs);
   }
 
   request(piece: Piece, nowMs: number, options: { readonly isMoved: boolean }): PieceRequest {
@@ -228,8 +228,7 @@ export class SourceSession implements HeardSession {
   }
 
   #received(request: PieceRequest, bytes: number): void {
-    if (request.dropped) request.received += bytes;
-    else this.#line.received(request, bytes, this.#parts.clock.monotonic());
+    this.#line.received(request, bytes, this.#parts.clock.monotonic());
     this.#listener.bytes(this, request, bytes);
   }
 
@@ -283,7 +282,9 @@ export class SourceSession implements HeardSession {
   }
 
   #leaveAlone(request: PieceRequest | undefined): void {
-    this.#retry.turnedAway(this.#parts.clock.monotonic());
+    const nowMs = this.#parts.clock.monotonic();
+    this.#retry.turnedAway(nowMs);
+    this.#line.alive(nowMs);
     if (request !== undefined) this.#drop(request);
     else this.#close({ kind: 'waiting', why: 'new', untilMs: this.#retry.busyUntilMs });
   }
