@@ -10,6 +10,7 @@ export interface FleetCellView {
   readonly bytesTotal?: number;
   readonly bytesMissing?: number;
   readonly etaMs?: number;
+  readonly bytesPerSecond?: number;
 }
 
 export interface FleetNodeView {

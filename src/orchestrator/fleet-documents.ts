@@ -16,6 +16,7 @@ const Cell = Type.Object({
     Count('At an orchestrator: by the last heartbeat, less what the measured rate has brought since'),
   ),
   etaMs: Type.Optional(Count()),
+  bytesPerSecond: Type.Optional(Count('At an orchestrator: as measured from heartbeat to heartbeat')),
 });
 
 const FleetNode = Type.Object({

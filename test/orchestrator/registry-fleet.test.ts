@@ -24,6 +24,7 @@ test('what is on its way goes on between heartbeats, at the rate that was told a
   assert.equal((await cell())?.bytesMissing, 400, 'a node that says nothing is not taken to go on for ever');
   fleet.beat('gpu-1', [{}], { models_incoming: incoming(700, null) });
   assert.equal((await cell())?.bytesMissing, 700, 'what it says itself holds');
+  assert.equal((await cell())?.bytesPerSecond, 5, 'a hundred bytes in twenty seconds');
 });
 
 test('the disk of a node is in the list of nodes as its last heartbeat tells it, and of no node that does not', async () => {

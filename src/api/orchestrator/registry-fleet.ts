@@ -141,7 +141,7 @@ function cellsOf(node: FleetNode, { indices }: KnownModels, ageMs: number): Flee
 function progressOf(
   { bytes_total: bytesTotal, bytes_missing: missing, eta_ms: etaMs, bytesPerSecond }: IncomingModel,
   ageMs: number,
-): Pick<FleetCellView, 'bytesTotal' | 'bytesMissing' | 'etaMs'> {
+): Pick<FleetCellView, 'bytesTotal' | 'bytesMissing' | 'etaMs' | 'bytesPerSecond'> {
   const hasEta = typeof etaMs === 'number';
   const sinceMs = Math.min(Math.max(0, ageMs), PERIOD_MS);
   const rate = hasEta && etaMs > 0 ? (missing * 1000) / etaMs : (bytesPerSecond ?? 0);
@@ -149,6 +149,7 @@ function progressOf(
     bytesTotal,
     bytesMissing: Math.round(Math.max(0, missing - (rate * sinceMs) / 1000)),
     ...(hasEta ? { etaMs: Math.round(Math.max(0, etaMs - sinceMs)) } : {}),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond: Math.round(bytesPerSecond) }),
   };
 }
 

@@ -18,6 +18,7 @@ export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
   const ended = transfers.filter((transfer) => !isActive(transfer)).slice(0, ENDED_SHOWN);
   const elsewhere = table?.kind === 'orchestrator' ? incomingOf(table) : [];
   const rate = active.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0);
+  const hidden = Math.max(0, active.length - SHOWN) + Math.max(0, elsewhere.length - SHOWN);
   const isEmpty = active.length + ended.length + elsewhere.length === 0;
   return (
     <section class="panel transfers" aria-labelledby="transfers-title">
@@ -39,13 +40,13 @@ export function TransfersPanel({ transfers, pieces, table }: PageState): VNode {
             <EndedItem key={transfer.model} transfer={transfer} />
           ))}
         </ul>
-        {elsewhere.length > SHOWN ? <p class="quiet">and {elsewhere.length - SHOWN} more</p> : null}
+        {hidden > 0 ? <p class="quiet">and {hidden} more on their way</p> : null}
       </div>
     </section>
   );
 }
 
-function IncomingItem({ model, node, share, etaMs }: Incoming): VNode {
+function IncomingItem({ model, node, share, etaMs, bytesPerSecond }: Incoming): VNode {
   const percent = share === undefined ? '' : formatPercent(share);
   return (
     <li class="transfer">
@@ -62,6 +63,7 @@ function IncomingItem({ model, node, share, etaMs }: Incoming): VNode {
       />
       <div class="facts quiet number">
         <span>{percent}</span>
+        <span>{bytesPerSecond === undefined || bytesPerSecond < 1 ? '' : formatRate(bytesPerSecond)}</span>
         <span>{etaMs === undefined ? '' : `${formatLeft(etaMs)} left`}</span>
       </div>
     </li>
@@ -128,6 +130,7 @@ interface Incoming {
   readonly node: string;
   readonly share: number | undefined;
   readonly etaMs: number | undefined;
+  readonly bytesPerSecond: number | undefined;
 }
 
 /** What the nodes fetch. */
@@ -138,7 +141,8 @@ function incomingOf(table: FleetTable): Incoming[] {
     for (const cell of table.cellsOf(index)) {
       const model = table.models[cell.model]?.id;
       if (cell.state !== 'fetching' || model === undefined) continue;
-      incoming.push({ model, node: id, share: shareOf(cell), etaMs: cell.etaMs });
+      const { etaMs, bytesPerSecond } = cell;
+      incoming.push({ model, node: id, share: shareOf(cell), etaMs, bytesPerSecond });
     }
   }
   return incoming;
