@@ -91,7 +91,10 @@ function addOrchestrator(program: Command, parts: ProgramParts, finish: (code: n
     .command('orchestrator')
     .description('consume the heartbeats of nodes: which models are where, and where a task can run')
     .option('--api <HOST:PORT>', 'HTTP API; beyond loopback only with a token (default: 127.0.0.1:7430)')
-    .option('--data <DIR>', 'registrations and retired models (default: ~/.local/state/shoal-orchestrator)')
+    .option(
+      '--data <DIR>',
+      'registrations of nodes and of models, retired ones too (default: ~/.local/state/shoal-orchestrator)',
+    )
     .option('--token-file <FILE>', 'tokens that it asks for (or SHOAL_TOKEN, LLORCH_API_TOKEN)')
     .option('--log-level <LEVEL>', 'trace, debug, info, warn, error or silent (default: info)')
     .addHelpText('after', ORCHESTRATOR_HELP)
@@ -241,7 +244,9 @@ Examples:
   shoal daemon --fleet-key /etc/shoal/fleet.key --bootstrap /ip4/10.0.0.2/tcp/7421 --no-mdns`;
 
 const ORCHESTRATOR_HELP = `
-Each setting can also stand in the environment, as SHOAL_ORCHESTRATOR_API and so on. The token file has
+Each setting can also stand in the environment: SHOAL_ORCHESTRATOR_API, _DATA, _LOG_LEVEL and, for
+--token-file, SHOAL_ORCHESTRATOR_ACCEPTED_TOKENS_FILE (SHOAL_ORCHESTRATOR_TOKEN_FILE is what a daemon
+sends). The data directory holds what is registered, nodes and models: keep it. The token file has
 a token on each line; a line "NODE_ID TOKEN" gives a node its own, and no other may then speak for it.
 
 Examples:

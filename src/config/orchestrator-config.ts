@@ -28,6 +28,14 @@ export interface OrchestratorFlags {
 const DEFAULT_PORT = 7430;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
+/** None is also a setting of a daemon: one of each may run with one environment. */
+export const orchestratorVariables = {
+  api: 'SHOAL_ORCHESTRATOR_API',
+  data: 'SHOAL_ORCHESTRATOR_DATA',
+  tokenFile: 'SHOAL_ORCHESTRATOR_ACCEPTED_TOKENS_FILE',
+  logLevel: 'SHOAL_ORCHESTRATOR_LOG_LEVEL',
+} as const;
+
 /**
  * Flags over SHOAL_ORCHESTRATOR_… variables over defaults.
  * @throws ShoalError `invalid`, naming the setting, its value and the remedy
@@ -37,7 +45,7 @@ export async function resolveOrchestratorConfig(
   environment: Environment,
 ): Promise<OrchestratorConfig> {
   const one = <T>(flag: keyof OrchestratorFlags, name: string, parse: (text: string) => T): T | undefined => {
-    const variable = `SHOAL_ORCHESTRATOR_${name.toUpperCase().replaceAll('-', '_')}`;
+    const variable = orchestratorVariables[flag];
     const given = flags[flag] ?? (environment[variable] || undefined);
     const where = flags[flag] === undefined ? variable : `--${name}`;
     return given === undefined ? undefined : named(where, () => parse(given));

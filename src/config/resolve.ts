@@ -7,6 +7,7 @@ import { formatHostPort, isLoopbackHost } from '../util/host-port.ts';
 import { suggest } from '../util/suggest.ts';
 import type { DaemonConfig, OrchestratorSetting } from './daemon-config.ts';
 import { type Given, listOf, named, optional } from './given.ts';
+import { orchestratorVariables } from './orchestrator-config.ts';
 import { poolSettings } from './pool-settings.ts';
 import { environmentName, type SettingKey, settings } from './settings.ts';
 import { OrchestratorSchema, readSettingsFile } from './settings-file.ts';
@@ -205,6 +206,7 @@ function checkTogether(config: DaemonConfig): void {
 function probableMistakes(environment: Environment): string[] {
   const known = [
     ...settings.map((setting) => environmentName(setting.key)),
+    ...Object.values(orchestratorVariables),
     ...['SHOAL_NO_MDNS', 'SHOAL_CONFIG', 'SHOAL_TOKEN', 'SHOAL_ORCHESTRATOR_TOKEN'],
   ];
   const warnings: string[] = [];

@@ -147,7 +147,7 @@ test('nothing moves when the fleet changes, and a screen reader is told', { skip
   const { models } = node.fleet.view;
   for (const model of models.slice(0, 45)) node.emit({ event: 'transfer', data: transferView(model.id, {}) });
   const more = (text: string): Promise<unknown> =>
-    page.waitForFunction((wanted) => document.querySelector('.transfers')?.textContent?.includes(wanted), text);
+    page.waitForFunction((wanted) => document.querySelector('.transfers')!.textContent.includes(wanted), text);
   await more('and 5 more on their way');
   assert.deepEqual(watched.troubles, []);
 });
