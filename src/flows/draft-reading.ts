@@ -197,7 +197,7 @@ export class DraftReading {
       const { added, disputes } = this.growing.add(run, isOfFleet ? run.reader : relayer);
       if (added.length > 0) {
         // Only news: what is told again, by whoever it is, shows nothing of its reader.
-        if (isOfFleet) this.rule.heardFrom(run.reader, this.#parts.clock.monotonic());
+        if (isOfFleet) this.rule.heardFrom(run.reader, this.#parts.clock.monotonic(), added.length);
         void this.#parts.runLog.append(run.bytes);
       }
       for (const dispute of disputes) void this.#settle(dispute, signal);

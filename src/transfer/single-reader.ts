@@ -3,6 +3,7 @@ import type { OriginRule } from './origin-rule.ts';
 import { type OriginLook, TAKE_OVER_MS } from './origin-share.ts';
 import type { OriginPolicy } from './picker.ts';
 import { readersInOrder } from './reader-election.ts';
+import { ReadingPace, SLOWEST_BYTES_PER_SECOND } from './reading-pace.ts';
 
 export interface SingleReaderOptions {
   readonly growing: GrowingManifest;
@@ -15,8 +16,6 @@ export interface SingleReaderOptions {
   readonly hasCompany: () => boolean;
 }
 
-/** Progress shows piece by piece, so a large piece of a slow origin must not look like none: at this rate it may come. */
-const SLOWEST_BYTES_PER_SECOND = 2 * 1024 * 1024;
 /** So long a node that begins waits for news of others: a fleet that is told to fetch begins at once. */
 const SETTLE_MS = 500;
 /** And so long for the first word of those it asks what they know. */
@@ -33,7 +32,7 @@ const HELD_UP_MS = 1000;
 
 /**
  * The first read of a file: one node reads it from the origin, in order; the others get its pieces, and check them by
- * the hashes that it tells. Each has its turn for as long as it makes progress; one after the other, so that a death
+ * the hashes that it tells. Each has its turn for as long as it makes progress, and not much less than an origin gives; one after the other, so that a death
  * or an origin that hangs does not make readers of them all. No I/O, and time is a parameter.
  */
 export class SingleReader implements OriginRule {
@@ -42,6 +41,7 @@ export class SingleReader implements OriginRule {
   readonly #progressMs = new Map<string, number>();
   readonly #readMs = new Map<string, number>();
   readonly #passed = new Set<string>();
+  readonly #pace: ReadingPace;
   /** Those that were reachable at some time: when they are not any more they have gone. */
   readonly #met = new Set<string>();
   #turn: { readonly reader: string; sinceMs: number };
@@ -54,7 +54,9 @@ export class SingleReader implements OriginRule {
   constructor(options: SingleReaderOptions) {
     this.#options = options;
     const { pieceSizeBytes } = options.growing.manifest;
+    // Progress shows piece by piece, so a large piece of a slow origin must not look like none.
     this.#patienceMs = Math.max(TAKE_OVER_MS, (pieceSizeBytes / SLOWEST_BYTES_PER_SECOND) * 1000);
+    this.#pace = new ReadingPace({ windowMs: this.#patienceMs });
     this.#turn = { reader: options.self, sinceMs: -Infinity };
   }
 
@@ -73,13 +75,14 @@ export class SingleReader implements OriginRule {
   }
 
   gained(fetcher: string, nowMs: number): void {
-    this.#progressMs.set(fetcher, nowMs);
-    this.#passed.delete(fetcher);
+    this.#progressed(fetcher, nowMs);
+    this.#pace.has(fetcher, this.#options.growing.manifest.pieceSizeBytes, nowMs);
   }
 
-  /** Hashes of its reading were heard. */
-  heardFrom(reader: string, nowMs: number): void {
-    this.gained(reader, nowMs);
+  /** Hashes of so many pieces that it has read were heard. */
+  heardFrom(reader: string, nowMs: number, pieces = 1): void {
+    this.#progressed(reader, nowMs);
+    this.#pace.told(reader, pieces * this.#options.growing.manifest.pieceSizeBytes, nowMs);
     this.#readMs.set(reader, nowMs);
     this.#isAnswered = true;
   }
@@ -93,19 +96,25 @@ export class SingleReader implements OriginRule {
   elect(nowMs: number): void {
     const sinceMs = nowMs - this.#nowMs;
     if (sinceMs < ELECT_EVERY_MS) return;
-    if (this.#startMs !== undefined && sinceMs >= HELD_UP_MS) this.#turn.sinceMs = nowMs;
+    if (this.#startMs !== undefined && sinceMs >= HELD_UP_MS) {
+      this.#turn.sinceMs = nowMs;
+      this.#pace.begin(this.#turn.reader);
+    }
     this.#startMs ??= nowMs;
     this.#nowMs = nowMs;
     this.#order = this.#elected();
     const [reader = this.#options.self] = this.#order;
-    if (reader !== this.#turn.reader || this.#turn.sinceMs === -Infinity) this.#turn = { reader, sinceMs: nowMs };
+    if (reader !== this.#turn.reader || this.#turn.sinceMs === -Infinity) this.#take(reader, nowMs);
     const idleMs = nowMs - Math.max(this.#turn.sinceMs, this.#progressMs.get(reader) ?? -Infinity);
-    if (idleMs < this.#patienceMs) return;
-    this.#passed.add(reader);
+    if (idleMs >= this.#patienceMs) this.#passed.add(reader);
+    else if (!this.#isTooSlow(nowMs)) return;
     this.#order = this.#elected();
     // All have had their turn: it may go better now.
-    if (this.#order.every((peerId) => this.#passed.has(peerId))) this.#passed.clear();
-    this.#turn = { reader: this.#order[0] ?? reader, sinceMs: nowMs };
+    if (this.#order.every((peerId) => this.#hasPassed(peerId))) {
+      this.#passed.clear();
+      this.#pace.forgive();
+    }
+    this.#take(this.#order[0] ?? reader, nowMs);
   }
 
   look(look: OriginLook): OriginPolicy {
@@ -124,6 +133,26 @@ export class SingleReader implements OriginRule {
     };
   }
 
+  #take(reader: string, nowMs: number): void {
+    this.#turn = { reader, sinceMs: nowMs };
+    this.#pace.begin(reader);
+  }
+
+  #progressed(fetcher: string, nowMs: number): void {
+    this.#progressMs.set(fetcher, nowMs);
+    this.#passed.delete(fetcher);
+  }
+
+  /** Where there is nobody else, or nothing left to read, the pace says nothing. */
+  #isTooSlow(nowMs: number): boolean {
+    return this.#order.length > 1 && !this.#options.growing.known.complete && this.#pace.isTooSlow(nowMs);
+  }
+
+  /** It had its turn, and made too little of it. */
+  #hasPassed(peerId: string): boolean {
+    return this.#passed.has(peerId) || this.#pace.wasTooSlow(peerId);
+  }
+
   #elected(): string[] {
     const { growing, self, fetchers, isReachable } = this.#options;
     const candidates = [...new Set([self, ...fetchers()])].map((peerId) => {
@@ -131,7 +160,7 @@ export class SingleReader implements OriginRule {
       if (reachable) this.#met.add(peerId);
       const hasGone = !reachable && this.#met.has(peerId);
       const hasRead = this.#nowMs - (this.#readMs.get(peerId) ?? -Infinity) < this.#patienceMs;
-      return { peerId, reachable, reads: hasRead && !hasGone, passed: this.#passed.has(peerId) };
+      return { peerId, reachable, reads: hasRead && !hasGone, passed: this.#hasPassed(peerId) };
     });
     return readersInOrder(growing.draft.id, candidates);
   }

@@ -29,6 +29,8 @@ export interface NodeOptions {
   /** What it tells the hashes of, and gives the pieces of. */
   readonly tells?: string;
   readonly uploadBytesPerSecond?: number;
+  /** What its own way to the origin gives, where that is less than the origin does. */
+  readonly mountBytesPerSecond?: number;
 }
 
 /** Nodes that fetch one unpublished file in virtual time: all that decides is real, and bytes, network and mount are not. */
@@ -109,6 +111,7 @@ export class DraftNode {
   readonly #known = new Set<string>();
   #download: Download | undefined;
   #uploadFreeMs = 0;
+  #mountFreeMs = 0;
 
   constructor(id: string, options: NodeOptions, fleet: DraftFleet) {
     this.id = id;
@@ -229,7 +232,7 @@ export class DraftNode {
       id: { kind: 'origin', id: 'file:///nas' },
       availability: { complete: true, has: () => true, onChange: () => () => undefined },
       fetch: async (piece, _onBytes, fetching) => {
-        await this.fleet.readPiece(piece.length, fetching);
+        await this.#readPiece(piece.length, fetching);
         this.read += 1;
         const hash = hashOf(this.#options.tells ?? this.#options.version ?? 'v1', piece.index);
         listener.hashed(piece.index, hash);
@@ -254,10 +257,18 @@ export class DraftNode {
   }
 
   async #hash({ offset, length }: Pick<Piece, 'offset' | 'length'>, signal: AbortSignal): Promise<Uint8Array> {
-    await this.fleet.readPiece(length, signal);
+    await this.#readPiece(length, signal);
     // A liar holds nothing against anybody.
     const { version = 'v1', tells } = this.#options;
     return hashOf(tells ?? version, Math.round(offset / this.reading.growing.manifest.pieceSizeBytes));
+  }
+
+  async #readPiece(length: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.fleet;
+    const { mountBytesPerSecond = Infinity } = this.#options;
+    this.#mountFreeMs = Math.max(this.#mountFreeMs, clock.monotonic()) + (length / mountBytesPerSecond) * 1000;
+    if (mountBytesPerSecond < Infinity) await clock.sleep(this.#mountFreeMs - clock.monotonic(), signal);
+    await this.fleet.readPiece(length, signal);
   }
 
   async #give(piece: Piece, asker: DraftNode, signal: AbortSignal): Promise<{ bytes: number; ms: number }> {

@@ -50,6 +50,31 @@ test('when the node that reads is killed in the middle, the next one reads what 
   assert.equal(others.filter(({ read }) => read > PIECES / 10).length, 1, told(fleet));
 });
 
+test('a reader whose own way to the origin is sick loses its turn to one that reads well', async (t) => {
+  const fleet = fleetOf({ originBytesPerSecond: 16 * MIB });
+  // Whoever begins alone is the reader of those that come.
+  const sick = fleet.join({ mountBytesPerSecond: 300_000 });
+  await fleet.clock.advance(2_500);
+  assert.ok(sick.read > 0);
+  const others = Array.from({ length: 3 }, () => fleet.join());
+  await allDone(fleet, [sick, ...others]);
+  for (const node of [sick, ...others]) assert.ok(node.isWholeOf('v1'));
+  t.diagnostic(`${told(fleet)}, copies ${fleet.copies}, ${fleet.clock.monotonic()} ms`);
+  // 64 MiB: 4 s for one that reads well, and more than three minutes for the sick one.
+  assert.ok(fleet.clock.monotonic() <= 15_000, `${fleet.clock.monotonic()} ms`);
+  assert.ok(fleet.copies <= 1.3, told(fleet));
+});
+
+test('an origin that is slow for everybody is read about once all the same', async (t) => {
+  const fleet = fleetOf({ originBytesPerSecond: 1.5 * MIB });
+  const nodes = Array.from({ length: 4 }, () => fleet.join());
+  await allDone(fleet, nodes);
+  for (const node of nodes) assert.ok(node.isWholeOf('v1'));
+  t.diagnostic(`${told(fleet)}, copies ${fleet.copies}, ${fleet.clock.monotonic()} ms`);
+  assert.ok(fleet.copies <= 1.3, told(fleet));
+  assert.ok(nodes.filter(({ read }) => read > PIECES / 10).length <= 2, told(fleet));
+});
+
 test('a node that joins in the middle changes nothing for the reader, and gets everything from the others', async () => {
   const fleet = fleetOf();
   const first = Array.from({ length: 3 }, () => fleet.join());

@@ -88,9 +88,9 @@ test('one that reads nothing for three seconds loses its turn, and then only the
       [SECOND, second],
       [THIRD, third],
     ] as const) {
-      if (nowMs <= 1_000) rule.heardFrom(FIRST, nowMs);
+      if (nowMs <= 1_000) rule.heardFrom(FIRST, nowMs, 40);
       if (mayRead(nowMs).length > 0) reading.push(`${name} at ${nowMs}`);
-      if (nowMs >= 4_200) rule.heardFrom(SECOND, nowMs);
+      if (nowMs >= 4_200) rule.heardFrom(SECOND, nowMs, 40);
     }
   }
   assert.equal(reading[0], `${SECOND} at 4000`);
@@ -103,7 +103,7 @@ test('one that reads nothing for three seconds loses its turn, and then only the
 test('a process that was held up blames nobody for what it has not heard meanwhile', () => {
   const { rule, mayRead } = scene(SECOND);
   for (let nowMs = 0; nowMs <= 1_000; nowMs += 200) {
-    rule.heardFrom(FIRST, nowMs);
+    rule.heardFrom(FIRST, nowMs, 40);
     mayRead(nowMs);
   }
   assert.deepEqual(mayRead(9_000), []);
@@ -112,7 +112,7 @@ test('a process that was held up blames nobody for what it has not heard meanwhi
 test('a node that gains nothing while others do reads what it lacks', () => {
   const { rule, mayRead } = scene(THIRD);
   for (let nowMs = 0; nowMs <= 12_000; nowMs += 200) {
-    rule.heardFrom(FIRST, nowMs);
+    rule.heardFrom(FIRST, nowMs, 40);
     mayRead(nowMs);
   }
   assert.deepEqual(mayRead(12_200), []);
