@@ -6,6 +6,8 @@ import { eventually } from '../support/wait.ts';
 
 /** The promise of the README, and of DESIGN: a source that sends nothing is left within this time. */
 export const LEFT_WITHIN_MS = 3_000;
+/** Beside it on the test's own clock: what still was on the line when it was stopped, and a machine that is busy. */
+const TOLERANCE_MS = 1_500;
 
 export async function transferOf(daemon: DaemonProcess, model: string): Promise<TransferView | undefined> {
   return (await daemon.transfers()).find((transfer) => transfer.model === model);
@@ -32,8 +34,10 @@ export async function leftSource(daemon: DaemonProcess, id: string, fromMs: numb
   return line;
 }
 
-/** Of the source's silence, as the daemon has measured it itself. */
-export function assertLeftInTime(line: LogLine): void {
+/** Both as the daemon has measured the source's silence itself and on this clock, from `stoppedMs` until its line arrived. */
+export function assertLeftInTime(line: LogLine, stoppedMs: number): void {
+  const tookMs = Math.round(line.arrivedMs - stoppedMs);
+  assert.ok(tookMs <= LEFT_WITHIN_MS + TOLERANCE_MS, `left ${tookMs} ms after the line was stopped`);
   const [, quietMs = 'nothing'] = /no bytes for (\d+) ms/.exec(String(line['detail'])) ?? [];
   assert.ok(Number(quietMs) <= LEFT_WITHIN_MS, `left because of: ${String(line['detail'])}`);
 }

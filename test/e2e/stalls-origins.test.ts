@@ -26,13 +26,13 @@ test('an HTTP origin that stalls in the middle of an answer is left within 3 s; 
 
   const stalledMs = performance.now();
   first.misbehave({ kind: 'stall', afterBytes: 100_000 });
-  assertLeftInTime(await leftSource(daemon, idOf(first), stalledMs));
+  assertLeftInTime(await leftSource(daemon, idOf(first), stalledMs), stalledMs);
   const { bytesDone } = (await transferOf(daemon, M)) ?? assert.fail('no transfer');
   assert.equal((await fetched(daemon, M, bytesDone + 2 * MIB)).state, 'fetching');
 
   const allStalledMs = performance.now();
   second.misbehave({ kind: 'stall', afterBytes: 100_000 });
-  assertLeftInTime(await leftSource(daemon, idOf(second), allStalledMs));
+  assertLeftInTime(await leftSource(daemon, idOf(second), allStalledMs), allStalledMs);
   await assertSaysStalled(daemon, M);
   assert.ok((await daemon.metric('shoal_source_stalls_total', { source: 'origin' })) >= 2);
 
@@ -59,7 +59,7 @@ test('an nginx that hangs is waited for, and goes on where it was', {
   await fetched(daemon, M, 4 * MIB);
   const hungMs = performance.now();
   nginx.pause();
-  assertLeftInTime(await leftSource(daemon, nginx.url.replace(/\/$/, ''), hungMs));
+  assertLeftInTime(await leftSource(daemon, nginx.url.replace(/\/$/, ''), hungMs), hungMs);
   await assertSaysStalled(daemon, M);
   nginx.resume();
   await daemon.waitForModel(M, 'installed', 60_000);

@@ -32,7 +32,7 @@ test('a peer that hangs is left within 3 s, the others go on, and a fetch withou
 
   const pausedMs = performance.now();
   a.pause();
-  assertLeftInTime(await leftSource(b, a.peerId, pausedMs));
+  assertLeftInTime(await leftSource(b, a.peerId, pausedMs), pausedMs);
   const { bytesDone, sources } = (await transferOf(b, M)) ?? assert.fail('no transfer');
   assert.notEqual(sources.find(({ id }) => id === a.peerId)?.state, 'active');
   const later = await fetched(b, M, bytesDone + 3 * MIB);
@@ -41,7 +41,7 @@ test('a peer that hangs is left within 3 s, the others go on, and a fetch withou
 
   const allPausedMs = performance.now();
   c.pause();
-  assertLeftInTime(await leftSource(b, c.peerId, allPausedMs));
+  assertLeftInTime(await leftSource(b, c.peerId, allPausedMs), allPausedMs);
   await assertSaysStalled(b, M);
   const stalledAt = (await transferOf(b, M))?.bytesDone ?? 0;
 
@@ -80,7 +80,7 @@ test('a peer whose line goes dead is left within 3 s, and used again when the li
 
   const deadMs = performance.now();
   link.hang();
-  assertLeftInTime(await leftSource(b, a.peerId, deadMs));
+  assertLeftInTime(await leftSource(b, a.peerId, deadMs), deadMs);
   // The peer announces another address than that of the dead line, and may be reached there; else the fetch stands still.
   const stood = await b.log.waitFor(({ msg }) => /^download stalled/.test(msg), 6_000).catch(() => undefined);
   t.diagnostic(stood === undefined ? 'it went on over another line' : 'it stood still until the line was back');
