@@ -15,7 +15,8 @@ import { checkEveryFile, copies, table } from './report.ts';
 import { type StockedModel, stockNas } from './stock.ts';
 
 const NEEDED_BYTES = 3 * 2 ** 30;
-/** Half a minute is usual; a machine that is busy with other things may take its time. */
+/** What it promises; half a minute is usual. A machine that is busy with other things may take its time, and is told so. */
+const GOAL_MS = 90_000;
 const DEADLINE_MS = 180_000;
 const KILL_AT_SHARE = 0.4;
 const DOWN_MS = 2_000;
@@ -164,10 +165,12 @@ async function perform(): Promise<number> {
   });
   const files = await checkEveryFile(daemons, stock);
   delaysMs.sort((a, b) => a - b);
+  const tookMs = performance.now() - startedMs;
+  const isLate = tookMs > GOAL_MS;
   screen.say('');
   screen.say(
     table([
-      ['whole demo', `${((performance.now() - startedMs) / 1000).toFixed(1)} s`],
+      ['whole demo', `${(tookMs / 1000).toFixed(1)} s, ${isLate ? 'MORE' : 'less'} than its ${GOAL_MS / 1000} s`],
       [
         'four cold nodes stocked',
         `${fetchSeconds.toFixed(1)} s for 4 × ${formatBytes(oneCopyBytes)}, a kill -9 included`,
@@ -201,6 +204,10 @@ async function perform(): Promise<number> {
     ...rejected.filter(({ name }) => name !== lying.name).map(({ name }) => `${name} was blamed without fault`),
   ];
   for (const failure of new Set(failures)) screen.say(`  ✗ ${failure}`);
+  if (isLate)
+    screen.say(
+      `  ! It took longer than ${GOAL_MS / 1000} s: something else keeps this machine busy, or its disk is slow.`,
+    );
   if (failures.length > 0) showWarnings(daemons);
   screen.say(failures.length === 0 ? '\n  Everything is where it should be.' : '');
   return failures.length === 0 ? 0 : 1;
