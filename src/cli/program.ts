@@ -199,10 +199,10 @@ function addClientCommands(program: Command, parts: ProgramParts, finish: (code:
     async () => (await import('./commands/models.ts')).rm,
     ['shoal rm loras/old-style.safetensors'],
   ).argument('<MODEL...>');
-  add('pin', 'keep models, whatever the space', async () => (await import('./commands/models.ts')).pin, [
+  add('pin', 'keep models: "rm" refuses them until "unpin"', async () => (await import('./commands/models.ts')).pin, [
     'shoal pin checkpoints/sdxl.safetensors',
   ]).argument('<MODEL...>');
-  add('unpin', 'models may be given up for space again', async () => (await import('./commands/models.ts')).unpin, [
+  add('unpin', 'let models be removed again', async () => (await import('./commands/models.ts')).unpin, [
     'shoal unpin checkpoints/sdxl.safetensors',
   ]).argument('<MODEL...>');
   add(

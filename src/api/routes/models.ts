@@ -93,7 +93,7 @@ export function modelRoutes(app: App, { service, signal }: RouteParts): void {
 
   app.delete(
     '/v1/models/:id/pin',
-    { schema: { summary: 'It may give it up for space', tags, params, response: modelResponse } },
+    { schema: { summary: 'It may be removed again', tags, params, response: modelResponse } },
     (request) => service.unpin(checkId(request.params.id)),
   );
 

@@ -16,7 +16,7 @@ export const rm: ClientCommand = (parts, names) =>
 export const pin: ClientCommand = (parts, names) =>
   forEach(parts, names, async (name) => {
     const document = await parts.api.put<Model>(modelPath(name, 'pin'), parts.signal);
-    return { document, line: `${document.id}: pinned, it is not given up for space` };
+    return { document, line: `${document.id}: pinned, it cannot be removed until it is unpinned` };
   });
 
 export const unpin: ClientCommand = (parts, names) =>

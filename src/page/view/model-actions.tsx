@@ -55,7 +55,7 @@ export function ModelActions({ model, client, onDone }: ModelActionsProps): VNod
         : null}
       {button(model.pinned ? 'Unpin' : 'Pin', async () => {
         await client.send(model.pinned ? 'DELETE' : 'PUT', `${path}/pin`);
-        return model.pinned ? 'It may be given up for space.' : 'It stays here.';
+        return model.pinned ? 'It may be removed again.' : 'It stays here.';
       })}
       {isHere
         ? button('Verify', async () => {
