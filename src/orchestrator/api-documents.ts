@@ -51,7 +51,10 @@ export const PlacementRequestSchema = Type.Object(
       Type.Array(ModelName, { minItems: 1, maxItems: 64, description: 'All of them on the same pool' }),
     ),
     digest: Type.Optional(
-      Type.String({ pattern: '^(sha256:)?[0-9a-f]{64}$', description: 'The model must be known to have this content' }),
+      Type.String({
+        pattern: '^(sha256:)?[0-9a-f]{64}$',
+        description: 'The model, exactly one, must be known to have this content',
+      }),
     ),
     strategy: Type.Optional(choice('round-robin', 'least-loaded', 'priority', 'fastest-completion', 'random')),
     count: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'Candidates at most; 3 if absent' })),

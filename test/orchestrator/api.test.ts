@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { orchestratorExamples } from '../../src/api/orchestrator/examples.ts';
 import type { HeartbeatPool } from '../../src/orchestrator/documents.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { serveOrchestrator } from './api-fixture.ts';
-import { recorded, registration } from './fleet-fixture.ts';
+import { here, recorded, registration } from './fleet-fixture.ts';
 
 const signal = new AbortController().signal;
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -151,6 +152,16 @@ test('availability is the same document whole and in pages, and is not sent twic
   assert.equal((await again()).status, 304, 'a heartbeat that says the same changes nothing');
   fleet.beat('n0', pools(1));
   assert.equal((await again()).status, 200);
+});
+
+test('the example of a placement is what is really answered', async (t) => {
+  const { post, fleet } = await serveOrchestrator(t);
+  await fleet.registry.register(registration('gpu-1', { address: 'http://10.0.0.2:9200' }), here);
+  const slots = { slots_free: 2, slots_total: 2, vram_free_bytes: 12_000_000_000 };
+  fleet.beat('gpu-1', [{ ...slots, engine: 'llamacpp', models_available: ['llama-3.1-8b'] }]);
+  const { body, answer } = orchestratorExamples['POST /v2/placement'] as { body: object; answer: Json };
+  const real = await json(await post('/v2/placement', body));
+  assert.deepEqual(real['candidates'], answer['candidates']);
 });
 
 test('the catalog: register, list, get, verify, retire, delete', async (t) => {

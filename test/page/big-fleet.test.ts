@@ -143,7 +143,7 @@ test('nothing moves when the fleet changes, and a screen reader is told', { skip
   const shifts = await watched.shifts();
   const sum = shifts.reduce((total, { value }) => total + value, 0);
   assert.ok(sum < SHIFT_MAX, JSON.stringify(shifts));
-  // More than anybody reads are counted, here and at the page of an orchestrator, where rates come from heartbeats.
+  // More than anybody reads are counted.
   const { models } = node.fleet.view;
   for (const model of models.slice(0, 45)) node.emit({ event: 'transfer', data: transferView(model.id, {}) });
   const more = (text: string): Promise<unknown> =>

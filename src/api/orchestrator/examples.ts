@@ -54,7 +54,7 @@ export const orchestratorExamples: Examples = {
         {
           ...{ node_id: 'gpu-1', pool_id: 'pool-0', address: 'http://10.0.0.2:9200', engine: 'llamacpp' },
           ...{ slots_free: 1, slots_total: 2, vram_free_bytes: 12_000_000_000, priority: 1 },
-          reason: '1 of 2 slots are free',
+          reason: 'the least loaded, 2 of 2 slots free',
         },
       ],
       ...{ strategy: 'least-loaded', waited_ms: 0, lease },

@@ -96,6 +96,7 @@ export function nodeRoutes(app: App, parts: OrchestratorRouteParts): void {
       config: { nodes: true, errorShape: 'node' },
       schema: {
         summary: 'A node says goodbye, or the operator releases its id for another machine',
+        description: 'A token for everything may do it for every node; a token of a node only for that one.',
         tags: ['nodes'],
         params: NodeId,
         response: { 204: Type.Null(), default: problemResponse },
