@@ -232,6 +232,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     );
     const work = async (): Promise<void> => {
       try {
+        await this.#leftovers.discardOlder(offer);
         await fetch.run(controller.signal);
         const { bytesTotal, seconds, refetchedBytes, sources } = fetch.view();
         const from = sources.map(({ kind, id, name, bytes }) => ({ kind, id, name, bytes }));

@@ -39,6 +39,18 @@ export class Leftovers {
     });
   }
 
+  /** What was begun of the offer's files before they were written again: there may be no room beside it. */
+  async discardOlder({ id, files }: Offer): Promise<void> {
+    const { partials } = this.#parts.store;
+    await this.#tried(id, async () => {
+      for (const file of files) {
+        const { path, modifiedNs } = file;
+        if (file.sha256 === undefined && modifiedNs !== undefined)
+          await partials.discardOlderDrafts({ path, modifiedNs });
+      }
+    });
+  }
+
   async #tried(id: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();

@@ -16,12 +16,15 @@ export interface Partial {
   readonly path: string;
   /** Of which model's file it is a draft: `sha256` is the name of the draft then. */
   readonly draftOf?: string;
+  /** Of a draft: when the file was written, as its origin tells. */
+  readonly modifiedNs?: string;
 }
 
 interface StoredPartial {
   readonly sizeBytes: number;
   readonly manifest: string;
   readonly draftOf?: string;
+  readonly modifiedNs?: string;
 }
 
 /** Below the models directory, because a rename must not cross file systems; hidden, because programs list it. */
@@ -86,8 +89,12 @@ export class PartialStore {
 
   /** The one that was begun earlier, if it is the same; else a new one. @throws ShoalError `disk-full` */
   async create(blob: Omit<Partial, 'dir' | 'path'>): Promise<Partial> {
-    const { sha256, sizeBytes, manifest, draftOf } = blob;
-    const stored = { sizeBytes, manifest, ...(draftOf === undefined ? {} : { draftOf }) };
+    const { sha256, sizeBytes, manifest, draftOf, modifiedNs } = blob;
+    const ofDraft = {
+      ...(draftOf === undefined ? {} : { draftOf }),
+      ...(modifiedNs === undefined ? {} : { modifiedNs }),
+    };
+    const stored = { sizeBytes, manifest, ...ofDraft };
     const before = this.#partials.get(sha256);
     const usable = before?.sizeBytes === sizeBytes && (await isWhole(before));
     if (usable && before.manifest === manifest) return before;
@@ -103,6 +110,13 @@ export class PartialStore {
     const partial = { ...stored, dir: this.dir, sha256, path: partialPath(this.dir, sha256) };
     this.#partials.set(sha256, partial);
     return partial;
+  }
+
+  /** The file was written again since: what is here of older drafts of it nobody fetches any more. */
+  async discardOlderDrafts(file: { readonly path: string; readonly modifiedNs: string }): Promise<void> {
+    for (const { sha256, draftOf, modifiedNs = '0' } of this.list()) {
+      if (draftOf === file.path && BigInt(modifiedNs) < BigInt(file.modifiedNs)) await this.discard(sha256);
+    }
   }
 
   /**

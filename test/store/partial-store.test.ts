@@ -134,3 +134,20 @@ test('what is here of a draft is adopted under the sha256 that it has got, and w
   await partials.adopt({ ...blob, path: 'm.gguf' });
   assert.ok(partials.find(draft) !== undefined);
 });
+
+test('of a file that was written again the older drafts go, and neither newer ones nor those of other files', async () => {
+  await using folder = await temporaryFolder();
+  const draft = (letter: string, draftOf: string, modifiedNs: string) =>
+    ({ ...blob, sha256: letter.repeat(64), draftOf, modifiedNs }) as const;
+  {
+    await using opened = await open(folder.path);
+    const drafts = [draft('a', 'm.gguf', '5'), draft('b', 'm.gguf', '10'), draft('c', 'n.gguf', '5')];
+    for (const one of [...drafts, draft('d', 'm.gguf', '11')]) await opened.partials.create(one);
+    await opened.partials.create(blob);
+  }
+  await using opened = await open(folder.path);
+  await opened.partials.discardOlderDrafts({ path: 'm.gguf', modifiedNs: '10' });
+  const left = opened.partials.list().map(({ sha256 }) => sha256[0]);
+  assert.deepEqual(left.sort(), ['b', 'c', 'd', blob.sha256[0]].sort());
+  assert.ok(!(await readdir(join(folder.path, 'models/.shoal/partial'))).some((name) => name.startsWith('aaaa')));
+});
