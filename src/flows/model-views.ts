@@ -71,6 +71,13 @@ export class ModelViews {
     return states;
   }
 
+  /** Of a model that lies here damaged: it is not installed, and can be verified all the same. */
+  damagedFiles(id: string): string[] {
+    const files = this.#parts.store.catalog.unverified();
+    const model = groupModels(files.keys()).find((one) => one.id === id);
+    return model?.paths.filter((path) => files.get(path) === 'corrupt') ?? [];
+  }
+
   #view(id: string, unverified: ReadonlyMap<string, string>): ModelView {
     const { store, locator, nameOf, selfName } = this.#parts;
     const local = store.catalog.findModel(id);

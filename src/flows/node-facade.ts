@@ -205,16 +205,14 @@ export class NodeFacade implements NodeService {
   }
 
   async verify(idOrAlias: string, signal: AbortSignal): Promise<VerifyView> {
-    const { store } = this.#parts;
+    const { store, views } = this.#parts;
     const model = store.catalog.findModel(idOrAlias);
-    if (model === undefined) {
+    const paths = model?.files.map(({ path }) => path) ?? views.damagedFiles(idOrAlias);
+    if (paths.length === 0) {
       throw new ShoalError('not-found', `${idOrAlias} is not installed here`, { remedy: 'See "shoal ls".' });
     }
-    const files = await store.scanner.verify(
-      model.files.map(({ path }) => path),
-      signal,
-    );
-    return { model: model.id, ok: files.every(({ ok }) => ok), files };
+    const files = await store.scanner.verify(paths, signal);
+    return { model: model?.id ?? idOrAlias, ok: files.every(({ ok }) => ok), files };
   }
 
   transfers(): TransferView[] {

@@ -70,6 +70,7 @@ test('every command does its work in a terminal, with its exit code and one docu
 
   disk.fail({ everyReads: 1 });
   await typed('verify worn-1', 5, /WRONG: worn-1\.safetensors/);
+  await typed('verify worn-1.safetensors', 5, /WRONG: worn-1\.safetensors/);
   const { stdout } = await typed('verify worn-2 --json', 5, /"ok": false/);
   assert.ok('models' in documentIn(stdout));
 
