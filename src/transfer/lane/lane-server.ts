@@ -45,6 +45,7 @@ export class LaneServer implements AsyncDisposable {
   readonly #proved = new ProvedCertificates({
     clock: systemClock,
     prove: async (certificate) => (await verifyPeerCertificate(certificate)).toString(),
+    isMember: (peerId) => this.#parts.isMember(peerId),
   });
   #nextTurn = 1;
   #address: HostPort | undefined;
