@@ -43,7 +43,8 @@ export class LinkTrouble {
     return this.#problem;
   }
 
-  ended(): void {
+  /** A heartbeat was accepted. */
+  succeeded(): void {
     const { log, connected } = this.#parts;
     if (this.#hasComplained || this.#isWell === undefined) {
       log.info({ orchestrator: this.#url }, 'orchestrator accepts heartbeats');

@@ -164,7 +164,7 @@ export class OrchestratorLink {
       if (signal.aborted) throw error;
       return this.#trouble.failed(error);
     }
-    this.#trouble.ended();
+    this.#trouble.succeeded();
     this.#lastSuccess = { monotonicMs: clock.monotonic(), atMs: clock.now() };
     this.#gapMs = Math.min(GAP_MAX_MS, Math.max(GAP_MS, (clock.monotonic() - startMs) / BUSY_SHARE));
     return this.#periodMs;

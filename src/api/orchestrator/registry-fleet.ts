@@ -65,7 +65,7 @@ export class RegistryFleet implements FleetViewer {
   #models(): KnownModels {
     const { registry, catalog } = this.#orchestrator;
     const { version } = registry;
-    if (this.#known?.version === version && !this.#hasNews(this.#known)) return this.#known;
+    if (this.#known?.version === version && !this.#noteNews(this.#known)) return this.#known;
     const digests = new Map<string, string>();
     const incoming = new Set<string>();
     for (const node of registry.nodes()) {
@@ -95,7 +95,8 @@ export class RegistryFleet implements FleetViewer {
     return this.#known;
   }
 
-  #hasNews({ indices }: KnownModels): boolean {
+  /** Counts it when a model is on its way that the known views do not name; true then. */
+  #noteNews({ indices }: KnownModels): boolean {
     for (const node of this.#orchestrator.registry.nodes()) {
       if (!node.online) continue;
       for (const name of node.incoming.keys()) {
