@@ -5,6 +5,7 @@ import { errnoOf, messageOf, ShoalError } from '../util/errors.ts';
 import type { HostPort } from '../util/host-port.ts';
 import type { LogLevel } from '../util/log.ts';
 import type { Environment } from './resolve.ts';
+import { orchestratorVariables } from './settings.ts';
 import * as values from './values.ts';
 
 /** What an orchestrator runs with. */
@@ -27,14 +28,6 @@ export interface OrchestratorFlags {
 /** Beside the ports of a daemon, so that one of each can run on a machine. */
 const DEFAULT_PORT = 7430;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-
-/** None is also a setting of a daemon: one of each may run with one environment. */
-export const orchestratorVariables = {
-  api: 'SHOAL_ORCHESTRATOR_API',
-  data: 'SHOAL_ORCHESTRATOR_DATA',
-  tokenFile: 'SHOAL_ORCHESTRATOR_ACCEPTED_TOKENS_FILE',
-  logLevel: 'SHOAL_ORCHESTRATOR_LOG_LEVEL',
-} as const;
 
 /**
  * Flags over SHOAL_ORCHESTRATOR_… variables over defaults.

@@ -7,9 +7,8 @@ import { formatHostPort, isLoopbackHost } from '../util/host-port.ts';
 import { suggest } from '../util/suggest.ts';
 import type { DaemonConfig, OrchestratorSetting } from './daemon-config.ts';
 import { type Given, listOf, named, optional } from './given.ts';
-import { orchestratorVariables } from './orchestrator-config.ts';
 import { poolSettings } from './pool-settings.ts';
-import { environmentName, type SettingKey, settings } from './settings.ts';
+import { environmentName, orchestratorVariables, type SettingKey, settings } from './settings.ts';
 import { OrchestratorSchema, readSettingsFile } from './settings-file.ts';
 import * as values from './values.ts';
 

@@ -153,3 +153,11 @@ export type SettingKey = (typeof settings)[number]['key'];
 export function environmentName(key: string): string {
   return `SHOAL_${key.toUpperCase().replaceAll('-', '_')}`;
 }
+
+/** What an orchestrator reads from the environment; none is also a setting of a daemon: one of each may run with one environment. */
+export const orchestratorVariables = {
+  api: 'SHOAL_ORCHESTRATOR_API',
+  data: 'SHOAL_ORCHESTRATOR_DATA',
+  tokenFile: 'SHOAL_ORCHESTRATOR_ACCEPTED_TOKENS_FILE',
+  logLevel: 'SHOAL_ORCHESTRATOR_LOG_LEVEL',
+} as const;

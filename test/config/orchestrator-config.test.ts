@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { orchestratorVariables, resolveOrchestratorConfig } from '../../src/config/orchestrator-config.ts';
-import { environmentName, settings } from '../../src/config/settings.ts';
+import { resolveOrchestratorConfig } from '../../src/config/orchestrator-config.ts';
+import { environmentName, orchestratorVariables, settings } from '../../src/config/settings.ts';
 
 test('no variable means one thing to a daemon and another to an orchestrator', () => {
   const daemon = new Set([...settings.map(({ key }) => environmentName(key)), 'SHOAL_ORCHESTRATOR_TOKEN']);
