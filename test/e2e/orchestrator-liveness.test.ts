@@ -200,7 +200,7 @@ function recordingsHold(consumer: HeartbeatConsumer): void {
 /** Keys at every depth; of a list those of its first element. */
 function keysOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? [] : [keysOf(value[0])];
-  if (typeof value !== 'object' || value === null) return typeof value;
+  if (typeof value !== 'object' || value === null) return true;
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))
