@@ -22,7 +22,7 @@ export interface ModelGroup {
   readonly kind: 'file' | 'shards' | 'directory';
   readonly aliases: readonly string[];
   readonly paths: readonly string[];
-  /** False while shards are missing, also inside a directory. */
+  /** False while shards are missing, also inside a directory, and of a directory while it holds no weights. */
   readonly complete: boolean;
 }
 
@@ -49,7 +49,8 @@ export function groupModels(paths: Iterable<string>): ModelGroup[] {
   }
   const groups: ModelGroup[] = [];
   for (const [id, inside] of directories) {
-    const complete = shardSets(inside).every(isWhole);
+    // Somebody who copies a model brings its small files first: without any weights it is none yet.
+    const complete = inside.some(hasModelExtension) && shardSets(inside).every(isWhole);
     groups.push({ id, kind: 'directory', aliases: aliasesOf(id), paths: inside, complete });
   }
   for (const path of loose) {

@@ -82,6 +82,12 @@ test('a directory whose shards are missing is not complete', () => {
   assert.equal(groupOf([...paths, 'm/model-00002-of-00002.safetensors'], 'm').complete, true);
 });
 
+test('a directory without any weights is not complete', () => {
+  const paths = ['m/config.json', 'm/tokenizer/vocab.json'];
+  assert.equal(groupOf(paths, 'm').complete, false);
+  assert.equal(groupOf([...paths, 'm/model.safetensors'], 'm').complete, true);
+});
+
 test('shards whose common name is taken go by their first shard', () => {
   const merged = ['x.gguf', 'x-00001-of-00002.gguf', 'x-00002-of-00002.gguf'];
   assert.deepEqual(

@@ -9,6 +9,8 @@ import { availableIn, OK, OrchestratorServer, type Reply, type Seen } from './or
 const never = new AbortController().signal;
 /** Half a minute in half a second. */
 const FACTOR = 60;
+/** Timers are cut to whole milliseconds, of which each is as many here. */
+const TIMER_MS = 2 * FACTOR;
 
 /** A model is known to the orchestrator, which then fares so; tells what the withdrawal of the model came to. */
 async function withdrawn(
@@ -77,7 +79,7 @@ test('where Retry-After asks for a minute a withdrawal is sent at once all the s
   const patience: Reply = { status: 429, headers: { 'retry-after': '60' } };
   const { told, tookMs, attempts, names } = await withdrawn(refusing(patience));
   assert.deepEqual([told, attempts, names], [false, 1, []]);
-  assert.ok(tookMs >= BELIEVED_MS, `it was online for the orchestrator still, after ${tookMs} ms`);
+  assert.ok(tookMs >= BELIEVED_MS - TIMER_MS, `it was online for the orchestrator still, after ${tookMs} ms`);
   assert.ok(tookMs < BELIEVED_MS * 1.5, `${tookMs} ms`);
 });
 
@@ -96,7 +98,7 @@ test('one that answers with 500 is tried again from the first back-off on, until
   const { told, tookMs, attempts, names, log } = await withdrawn(refusing(broken));
   assert.deepEqual([told, names], [false, []]);
   assert.ok(attempts >= 4 && attempts <= 9, `${attempts} attempts`);
-  assert.ok(tookMs >= BELIEVED_MS && tookMs < BELIEVED_MS * 1.5, `${tookMs} ms`);
+  assert.ok(tookMs >= BELIEVED_MS - TIMER_MS && tookMs < BELIEVED_MS * 1.5, `${tookMs} ms`);
   assert.equal(log.filter(({ level }) => level === 'warn').length, 1);
 });
 
@@ -106,7 +108,7 @@ test('behind a partition nothing is deleted before the orchestrator must take th
   });
   assert.equal(told, false);
   // The heartbeat that was under way when it was withdrawn may have been heard.
-  assert.ok(tookMs >= BELIEVED_MS && tookMs < BELIEVED_MS * 2, `${tookMs} ms`);
+  assert.ok(tookMs >= BELIEVED_MS - TIMER_MS && tookMs < BELIEVED_MS * 2, `${tookMs} ms`);
 });
 
 test('one that has not been heard of for longer than that holds nothing up', async () => {
