@@ -6,6 +6,7 @@ import { manifestCid } from '../content/cid.ts';
 import { encodeManifest } from '../content/manifest.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
 import { codeOf, errnoOf, messageOf } from '../util/errors.ts';
+import { giveWayToMainThread } from '../util/thread-priority.ts';
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
 import type { HashOrder, HashReply } from './hasher.ts';
 import { describeHeader } from './model-header.ts';
@@ -17,6 +18,7 @@ const PROGRESS_BYTES = 64 * 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('hash-worker.ts runs in a worker thread');
+giveWayToMainThread();
 const blake3 = await loadBlake3();
 const buffer = new Uint8Array(READ_BYTES);
 

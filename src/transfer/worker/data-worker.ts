@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadBlake3 } from '../../content/blake3.ts';
 import { ShoalError } from '../../util/errors.ts';
+import { giveWayToMainThread } from '../../util/thread-priority.ts';
 import type {
   Fact,
   LaneCredentials,
@@ -37,6 +38,7 @@ import { TaskTable } from './task-table.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('data-worker.ts runs in a worker thread');
+giveWayToMainThread();
 
 const { blake3: preferred, lane } = workerData as { blake3: 'native' | 'wasm'; lane: LaneCredentials | undefined };
 const blake3 = await loadBlake3(preferred);
