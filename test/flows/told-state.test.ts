@@ -138,8 +138,8 @@ test('many withdrawals at once are one attempt more, and those of a minute one a
   }
   const attempts = server.beats.length - before;
   const seconds = ((performance.now() - startMs) * FACTOR) / 1000;
-  // Timers are cut to whole milliseconds: 16 of 16.7.
-  assert.ok(attempts >= 2 && attempts <= seconds * 1.1 + 3, `${attempts} attempts in ${seconds} s`);
+  // Timers are cut to whole milliseconds: 16 of 16.7, and a busy machine has them late. Without a limit it would be hundreds.
+  assert.ok(attempts >= 2 && attempts <= seconds * 1.5 + 4, `${attempts} attempts in ${seconds} s`);
   server.reply = () => OK;
   await Promise.all(all);
 });
