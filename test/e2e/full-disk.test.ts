@@ -69,7 +69,7 @@ test('what does not fit ends with exit code 6 and the bytes that lack, and comes
   const waiting = await daemon.model(SECOND);
   assert.deepEqual({ wanted: waiting.wanted, problem: waiting.problem?.code }, { wanted: true, problem: 'disk-full' });
 
-  watcher.ignore(FIRST);
+  await watcher.ignore(FIRST);
   assert.equal((await runShoal(['rm', 'first'], { api: daemon.api })).code, 0);
   await daemon.waitForModel(SECOND, 'installed', 60_000);
   assert.deepEqual(await digestsIn(models), { [SECOND]: second.sha256 });

@@ -10,10 +10,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 export type WatcherOrder =
   | { readonly kind: 'expect'; readonly path: string; readonly sizeBytes: number; readonly sha256: string }
   | { readonly kind: 'ignore'; readonly path: string }
+  | { readonly kind: 'begin' }
   | { readonly kind: 'stop' };
 
 export type WatcherFinding =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'taken' }
   | { readonly kind: 'seen'; readonly path: string; readonly atMs: number; readonly complete: boolean }
   | { readonly kind: 'violation'; readonly path: string; readonly atMs: number; readonly what: string }
   | { readonly kind: 'stopped'; readonly listings: number };
@@ -28,6 +29,7 @@ const ignored = new Set<string>();
 const known = new Map<string, string>();
 const checks = new Set<Promise<void>>();
 const stop = new AbortController();
+const begin = Promise.withResolvers<true>();
 let listings = 0;
 
 const report = (finding: WatcherFinding): boolean => process.stdout.write(`${JSON.stringify(finding)}\n`);
@@ -95,12 +97,16 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     case 'ignore':
       ignored.add(order.path);
       break;
+    case 'begin':
+      begin.resolve(true);
+      break;
     case 'stop':
       stop.abort();
       break;
   }
+  report({ kind: 'taken' });
 });
-report({ kind: 'ready' });
+await begin.promise;
 while (!stop.signal.aborted) {
   try {
     list();

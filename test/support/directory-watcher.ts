@@ -23,7 +23,8 @@ export class DirectoryWatcher implements AsyncDisposable {
   /** How often the directory was listed; known after `stop()`. */
   listings = 0;
   #stopped = false;
-  #ready = false;
+  #ordered = 0;
+  #taken = 0;
   readonly #owned: OwnedProcess;
 
   private constructor(directory: string) {
@@ -37,18 +38,18 @@ export class DirectoryWatcher implements AsyncDisposable {
   /** `expected` by path relative to the directory. */
   static async start(directory: string, expected: Readonly<Record<string, ExpectedFile>>): Promise<DirectoryWatcher> {
     const watcher = new DirectoryWatcher(directory);
-    for (const [path, file] of Object.entries(expected)) watcher.expect(path, file);
-    await eventually('the directory watcher runs', () => watcher.#ready);
+    for (const [path, { sizeBytes, sha256 }] of Object.entries(expected)) {
+      watcher.#order({ kind: 'expect', path, sizeBytes, sha256 });
+    }
+    watcher.#order({ kind: 'begin' });
+    await watcher.#allTaken();
     return watcher;
   }
 
-  expect(path: string, { sizeBytes, sha256 }: ExpectedFile): void {
-    this.#order({ kind: 'expect', path, sizeBytes, sha256 });
-  }
-
   /** For a name that the test itself is about to change. */
-  ignore(path: string): void {
+  async ignore(path: string): Promise<void> {
     this.#order({ kind: 'ignore', path });
+    await this.#allTaken();
   }
 
   /** Wall clock of the first listing that showed it. */
@@ -64,14 +65,20 @@ export class DirectoryWatcher implements AsyncDisposable {
     if (code !== 0) throw new Error(`the directory watcher failed with exit code ${String(code)}`);
   }
 
+  /** What happens in the directory before the other process has read the orders would be judged without them. */
+  #allTaken(): Promise<true> {
+    return eventually('the directory watcher has taken its orders', () => this.#taken === this.#ordered);
+  }
+
   #order(order: WatcherOrder): void {
+    this.#ordered += 1;
     this.#owned.child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
 
   #take(finding: WatcherFinding): void {
     switch (finding.kind) {
-      case 'ready':
-        this.#ready = true;
+      case 'taken':
+        this.#taken += 1;
         break;
       case 'seen':
         this.sightings.push(finding);
