@@ -133,6 +133,8 @@ export class RegisteredModels {
     }
     const withheld = registrations.withheld(clock.now());
     for (const registration of registrations.list().sort(byUrgency)) {
+      // The list is from before what has been waited for meanwhile.
+      if (!this.#isWanted(registration)) continue;
       const progress = this.#progressOf(registration);
       if (progress.digest !== registration.digest || progress.work !== undefined) continue;
       if (clock.monotonic() < progress.notBeforeMs) continue;
@@ -152,17 +154,22 @@ export class RegisteredModels {
     progress.problem = undefined;
     progress.failures = 0;
     if (model.id === registration.id || model.aliases.includes(registration.id)) return;
-    this.#start(registration.id, progress, signal, (until) => ({
-      work: { kind: 'verifying', abort: () => undefined },
+    this.#start(registration.id, progress, signal, (until, abort) => ({
+      work: { kind: 'verifying', abort },
       ended: (async () => {
         const paths = model.files.map(({ path }) => path);
         const files = await store.scanner.verify(paths, until);
         if (!files.every(({ ok }) => ok)) return; // it is corrupt now, and fetched like any other that is missing
         await registrations.noteVerified(registration.digest, clock.now());
+        if (!this.#isWanted(registration)) return;
         await store.catalog.name(registration.id, registration.digest);
         log.info({ model: model.id, name: registration.id }, 'model verified and registered');
       })(),
     }));
+  }
+
+  #isWanted({ id, digest }: Registration): boolean {
+    return this.#parts.registrations.get(id)?.digest === digest;
   }
 
   async #missing(registration: Registration, progress: Progress, signal: AbortSignal): Promise<void> {
