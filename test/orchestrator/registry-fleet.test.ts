@@ -27,6 +27,28 @@ test('what is on its way goes on between heartbeats, at the rate that was told a
   assert.equal((await cell())?.bytesPerSecond, 5, 'a hundred bytes in twenty seconds');
 });
 
+test('other bytes under the same name, and a size that is registered, are another revision', async () => {
+  const fleet = await TestFleet.open();
+  const viewer = new RegistryFleet(fleet);
+  await fleet.join('gpu-1');
+  const beat = (digit: string): void => {
+    const models_available = ['flux'];
+    const model_digests = { flux: `sha256:${digit.repeat(64)}` };
+    fleet.beat('gpu-1', [{ models_available }], { models_available, model_digests });
+  };
+  beat('a');
+  const first = await viewer.fleet();
+  assert.equal(first.models[0]?.digest, `sha256:${'a'.repeat(64)}`);
+  beat('b');
+  const second = await viewer.fleet();
+  assert.equal(second.models[0]?.digest, `sha256:${'b'.repeat(64)}`);
+  assert.notEqual(second.revision, first.revision);
+  await fleet.catalog.register({ id: 'flux', digest: `sha256:${'b'.repeat(64)}`, sizeBytes: 77 });
+  const third = await viewer.fleet();
+  assert.equal(third.models[0]?.sizeBytes, 77);
+  assert.notEqual(third.revision, second.revision);
+});
+
 test('the disk of a node is in the list of nodes as its last heartbeat tells it, and of no node that does not', async () => {
   const fleet = await TestFleet.open();
   const viewer = new RegistryFleet(fleet);

@@ -16,7 +16,8 @@ import type { Clock } from '../../util/clock.ts';
 import { groupNames } from './named-models.ts';
 
 interface KnownModels {
-  readonly version: number;
+  /** Of the registry and the catalog, from which views are made. */
+  readonly version: string;
   readonly views: readonly FleetModelView[];
   /** Ids and names that are on their way. */
   readonly indices: ReadonlyMap<string, number>;
@@ -40,7 +41,12 @@ export class RegistryFleet implements FleetViewer {
   }
 
   revision(): string {
-    return `${this.#era}-${this.#orchestrator.registry.version}-${this.#news}`;
+    return `${this.#era}-${this.#version()}-${this.#news}`;
+  }
+
+  #version(): string {
+    const { registry, catalog } = this.#orchestrator;
+    return `${registry.version}-${catalog.version}`;
   }
 
   fleet(): Promise<FleetView> {
@@ -64,7 +70,7 @@ export class RegistryFleet implements FleetViewer {
 
   #models(): KnownModels {
     const { registry, catalog } = this.#orchestrator;
-    const { version } = registry;
+    const version = this.#version();
     if (this.#known?.version === version && !this.#noteNews(this.#known)) return this.#known;
     const digests = new Map<string, string>();
     const incoming = new Set<string>();
