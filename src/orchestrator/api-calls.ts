@@ -57,7 +57,10 @@ export class ApiCalls {
   /** From now on; ends when the connection does. */
   async *events(path: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
     const answer = await this.#reach('no answer', signal, () => this.#send(path, { deadlineMs: DEADLINE_MS }, signal));
-    if (answer.statusCode !== 200) throw this.#failure(answer.statusCode, parseJson(await answer.body.text()));
+    if (answer.statusCode !== 200) {
+      const text = await this.#reach('no answer', signal, () => answer.body.text());
+      throw this.#failure(answer.statusCode, parseJson(text));
+    }
     try {
       yield* readEvents(answer.body);
     } catch (error) {
@@ -132,7 +135,10 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   409: 'conflict',
   413: 'invalid',
   429: 'source-busy',
+  // A proxy's word for a server that is away.
+  502: 'unreachable',
   503: 'source-busy',
+  504: 'unreachable',
 };
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { OrchestratorClient } from '../../src/orchestrator/client.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { serveOrchestrator } from './api-fixture.ts';
 import { registration } from './fleet-fixture.ts';
@@ -62,4 +65,15 @@ test('the client keeps the catalog and the leases', async (t) => {
   await client.release(lease.lease_id, {}, signal);
   await client.release(lease.lease_id, {}, signal);
   assert.deepEqual(await client.leases(signal), []);
+});
+
+test('a proxy whose orchestrator is away is nobody who answers, and no defect of ours', async (t) => {
+  const server = createServer((_, response) =>
+    response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad gateway</h1>'),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const client = new OrchestratorClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  await assert.rejects(client.nodes({ all: true }, signal), { code: 'unreachable' });
+  await assert.rejects(client.events(signal).next(), { code: 'unreachable' });
 });
