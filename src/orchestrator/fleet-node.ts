@@ -208,7 +208,7 @@ export class FleetNode {
     if (contents.movedBytes > 0) {
       this.bytesPerSecond = smoothed(this.bytesPerSecond, (contents.movedBytes * 1000) / (nowMs - this.heardMs));
     }
-    return changed || !sameKeys(contents.incoming, before.incoming);
+    return changed || !sameKeys(contents.incoming, before.incoming) || !sameEntries(contents.digests, before.digests);
   }
 
   /** What it had may be other bytes when it is heard of again, and until then it offers nothing. */
@@ -222,12 +222,19 @@ export class FleetNode {
   }
 }
 
-function recordBytes(record: NodeRecord): number {
+/** What a node that has said nothing yet weighs. */
+export function recordBytes(record: NodeRecord): number {
   return RECORD_BYTES + 2 * JSON.stringify(record).length;
 }
 
 function sameKeys(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): boolean {
   if (one.size !== other.size) return false;
   for (const key of one.keys()) if (!other.has(key)) return false;
+  return true;
+}
+
+function sameEntries(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
+  if (one.size !== other.size) return false;
+  for (const [key, value] of one) if (other.get(key) !== value) return false;
   return true;
 }

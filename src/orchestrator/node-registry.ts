@@ -3,7 +3,7 @@ import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { type Heartbeat, type Registration, withKnownFields } from './documents.ts';
-import { FleetNode, type FleetPool, type NodeRecord, type NodeStatus } from './fleet-node.ts';
+import { FleetNode, type FleetPool, type NodeRecord, type NodeStatus, recordBytes } from './fleet-node.ts';
 import { assertOwner, type Claim, mayReport } from './identity.ts';
 import { FORGET_AFTER_MS, LIMITS, OFFLINE_AFTER_MS, SWEEP_MS } from './limits.ts';
 import { ModelIndex } from './model-index.ts';
@@ -117,11 +117,10 @@ export class NodeRegistry extends EventEmitter<FleetEvents> {
       draining: known?.record.draining ?? false,
       ...(known?.record.priority === undefined ? {} : { priority: known.record.priority }),
     };
+    this.#retained.assertRoom(known?.bytes ?? 0, recordBytes(record));
     const node = known ?? new FleetNode(id, record, this.#clock.monotonic());
-    if (known === undefined) {
-      this.#retained.assertRoom(0, node.bytes);
-      this.#add(node);
-    } else this.#weigh(node, () => (node.record = record));
+    if (known === undefined) this.#add(node);
+    else this.#weigh(node, () => (node.record = record));
     // A node that starts anew has said nothing yet.
     this.#silence(node, 'registering', 'registered');
     node.order.restart();

@@ -8,7 +8,7 @@ import { ShoalError } from '../../src/util/errors.ts';
 import { here, registration, TestFleet } from './fleet-fixture.ts';
 
 const busy = (error: unknown): boolean =>
-  error instanceof ShoalError && error.code === 'source-busy' && /fills the 1 MiB/.test(error.message);
+  error instanceof ShoalError && error.code === 'source-busy' && /fills the \d MiB/.test(error.message);
 const names = (of: string, count: number): string[] => Array.from({ length: count }, (_, index) => `${of}-${index}`);
 
 test('what all nodes say has a bound: who would break it is refused, and those that are there go on', async () => {
@@ -56,6 +56,18 @@ test('registrations are kept without what nobody reads, and count as well', asyn
   await assert.rejects(async () => {
     for (let node = 0; node < 100; node += 1) await fleet.registry.register(registration(`n${node}`, large), here);
   }, busy);
+});
+
+test('a node that registers anew with more than there is room for is refused, and stays as it was', async () => {
+  const retained = new RetainedBytes({ maxBytes: 2 ** 16 });
+  const fleet = await TestFleet.open({ retained });
+  await fleet.registry.register(registration('n'), here);
+  const before = retained.usedBytes;
+  const gpu = { device_id: 0, name: 'x'.repeat(1_024), vram_total_bytes: 1, compute_capability: 'x'.repeat(1_024) };
+  const large = { capabilities: { gpus: Array.from({ length: 64 }, () => gpu) } };
+  await assert.rejects(async () => fleet.registry.register(registration('n', large), here), busy);
+  assert.equal(retained.usedBytes, before);
+  await fleet.registry.register(registration('n'), here);
 });
 
 test('all pools of a node together have no more names than one list may have', async () => {
