@@ -7,7 +7,8 @@ import { recheckSteps } from '../../store/partial-file.ts';
 import { ShoalError } from '../../util/errors.ts';
 import { breathe, Progress, type TaskContext } from './task.ts';
 
-const STEP_BYTES = 1024 * 1024;
+/** Larger steps leave the processor's cache between the reading and the hashing. */
+const STEP_BYTES = 256 * 1024;
 
 /** sha256 of a file that is still growing together, in steps, so that whatever else this worker does goes on beside it. */
 export async function hashPrefix(
