@@ -5,6 +5,7 @@ import { loadBlake3 } from '../content/blake3.ts';
 import { manifestCid } from '../content/cid.ts';
 import { encodeManifest } from '../content/manifest.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
+import { alignedBytes } from '../util/aligned-bytes.ts';
 import { codeOf, errnoOf, messageOf } from '../util/errors.ts';
 import { giveWayToMainThread } from '../util/thread-priority.ts';
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
@@ -20,7 +21,7 @@ const port = parentPort;
 if (port === null) throw new Error('hash-worker.ts runs in a worker thread');
 giveWayToMainThread();
 const blake3 = await loadBlake3();
-const buffer = new Uint8Array(READ_BYTES);
+const buffer = alignedBytes(READ_BYTES);
 
 port.on('message', (order: HashOrder) => {
   try {

@@ -4,6 +4,7 @@ import { Bitfield } from '../content/bitfield.ts';
 import type { Blake3Engine } from '../content/blake3.ts';
 import { type Manifest, pieceHash } from '../content/manifest.ts';
 import { geometryOf, pieceLength, pieceOffset } from '../content/piece-geometry.ts';
+import { alignedBytes } from '../util/aligned-bytes.ts';
 
 /**
  * A blob on its way: `<sha256>.part` holds the bytes at their final places, `<sha256>.have` is a log of the pieces that
@@ -108,7 +109,7 @@ export function* recheckSteps(dir: string, manifest: Manifest, blake3: Blake3Eng
   const sound = new Bitfield(geometry.pieceCount);
   if (claimed.count === 0) return sound;
   const fd = openSync(partialPath(dir, manifest.sha256), 'r');
-  const step = new Uint8Array(RECHECK_STEP_BYTES);
+  const step = alignedBytes(RECHECK_STEP_BYTES);
   try {
     for (const index of claimed.indices()) {
       const hash = blake3.create();

@@ -4,6 +4,7 @@ import type { Bitfield } from '../../content/bitfield.ts';
 import type { Blake3Engine } from '../../content/blake3.ts';
 import type { Manifest } from '../../content/manifest.ts';
 import { recheckSteps } from '../../store/partial-file.ts';
+import { alignedBytes } from '../../util/aligned-bytes.ts';
 import { ShoalError } from '../../util/errors.ts';
 import { breathe, Progress, type TaskContext } from './task.ts';
 
@@ -16,7 +17,7 @@ export async function hashPrefix(
   context: TaskContext,
 ): Promise<{ sha256: string }> {
   const hash = createHash('sha256');
-  const step = new Uint8Array(STEP_BYTES);
+  const step = alignedBytes(STEP_BYTES);
   const prefix = new Prefix(context);
   let fd: number | undefined;
   try {

@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, sta
 import type { Blake3Engine, Blake3Stream } from '../../content/blake3.ts';
 import { geometryOf, type PieceGeometry, pieceOffset } from '../../content/piece-geometry.ts';
 import { sameStamp, stampOf } from '../../store/file-stamp.ts';
+import { alignedBytes } from '../../util/aligned-bytes.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { CopyOrder, CopyResult } from '../data-orders.ts';
 import { WriteGate } from '../write-gate.ts';
@@ -11,7 +12,7 @@ import { writeFully } from './full-io.ts';
 import { breathe, diskError, Progress, sourceError, type TaskContext } from './task.ts';
 
 const STEP_BYTES = 1024 * 1024;
-const step = new Uint8Array(STEP_BYTES);
+const step = alignedBytes(STEP_BYTES);
 
 /**
  * Copies a file that nobody has hashed yet, in order, computing both digests on the way. After an interruption what the

@@ -1,11 +1,12 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Blake3Engine } from '../../content/blake3.ts';
+import { alignedBytes } from '../../util/aligned-bytes.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { FdCache } from './fd-cache.ts';
 import { breathe, Progress, sourceError, type TaskContext } from './task.ts';
 
 const STEP_BYTES = 1024 * 1024;
-const step = new Uint8Array(STEP_BYTES);
+const step = alignedBytes(STEP_BYTES);
 
 export interface OriginPieceOrder {
   readonly path: string;

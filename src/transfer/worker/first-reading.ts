@@ -1,4 +1,5 @@
 import { fstatSync, readSync } from 'node:fs';
+import { alignedBytes } from '../../util/aligned-bytes.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { FdCache } from './fd-cache.ts';
 import { type OriginPieceOrder, openOriginFile, refuseChanged } from './fetch-file.ts';
@@ -57,7 +58,7 @@ export class FirstReading {
     this.#path = order.path;
     this.#modifiedNs = order.modifiedNs;
     try {
-      const buffer = (this.#buffer ??= new Uint8Array(AHEAD_BYTES));
+      const buffer = (this.#buffer ??= alignedBytes(AHEAD_BYTES));
       const read = readSync(file.fd, buffer, 0, Math.min(AHEAD_BYTES, order.sizeBytes - at), at);
       if (read === 0) throw new ShoalError('source-gone', "the origin's file has become shorter");
       refuseChanged(fstatSync(file.fd, { bigint: true }), order);

@@ -1,5 +1,6 @@
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectSecure, type TLSSocket } from 'node:tls';
+import { alignedBytes } from '../../../util/aligned-bytes.ts';
 import { ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
 import type { LaneCredentials } from '../../data-orders.ts';
@@ -25,7 +26,7 @@ export interface LaneSocket {
 
 /** Where bytes go that a socket receives: one static buffer, so that receiving makes no garbage. */
 class Inlet {
-  readonly #buffer = new Uint8Array(RECEIVE_BYTES);
+  readonly #buffer = alignedBytes(RECEIVE_BYTES);
   #listener: ((bytes: Uint8Array) => void) | undefined;
   socket: Socket | undefined;
 

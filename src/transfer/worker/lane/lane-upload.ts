@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { alignedBytes } from '../../../util/aligned-bytes.ts';
 import { childController } from '../../../util/deadline.ts';
 import { codeOf, ShoalError } from '../../../util/errors.ts';
 import type { TaskFact, UploadTurn } from '../../data-orders.ts';
@@ -11,6 +12,9 @@ import { ServedReading } from '../served-reading.ts';
 
 /** What one write takes: many TLS records, few calls. */
 const SLICE_BYTES = 256 * 1024;
+/** Where the bytes of a slice begin in its buffer; its record lies before them. */
+const DATA_AT = 64;
+const RECORD_AT = DATA_AT - ANSWER_BYTES;
 /** With an upload limit, so little at a time that a slow line still shows life. */
 const LIMITED_BYTES = 64 * 1024;
 /** Written and not yet with the kernel: one is sent while the next is read. */
@@ -150,24 +154,24 @@ export class LaneUpload {
       if (turn.limited) await questions.ask<'upload-bytes'>({ kind: 'upload-bytes', bytes: length });
       await this.#room();
       signal.throwIfAborted();
-      const buffer = this.#buffers.pop() ?? new Uint8Array(ANSWER_BYTES + SLICE_BYTES);
+      const buffer = this.#buffers.pop() ?? alignedBytes(DATA_AT + SLICE_BYTES);
       try {
-        reading.read(buffer.subarray(ANSWER_BYTES, ANSWER_BYTES + length), turn.offset + at);
+        reading.read(buffer.subarray(DATA_AT, DATA_AT + length), turn.offset + at);
       } catch (error) {
         this.#buffers.push(buffer);
         throw error;
       }
-      buffer.set(encodeAnswer({ kind: 'data', id: asked.id, bytes: length }));
+      buffer.set(encodeAnswer({ kind: 'data', id: asked.id, bytes: length }), RECORD_AT);
       at += length;
       asked.complete = at === turn.length;
-      this.#write(buffer, ANSWER_BYTES + length);
+      this.#write(buffer, DATA_AT + length);
       onSent(length);
     }
   }
 
-  #write(buffer: Uint8Array, length: number): void {
+  #write(buffer: Uint8Array, end: number): void {
     this.#unsent += 1;
-    this.#socket.write(buffer.subarray(0, length), () => {
+    this.#socket.write(buffer.subarray(RECORD_AT, end), () => {
       this.#unsent -= 1;
       this.#parts.doze.sent();
       this.#buffers.push(buffer);
