@@ -17,8 +17,16 @@ const SETTLE_MS = 300;
 const SETTLE_PIECES = 16;
 /** Fetchers come and go slowly, pieces quickly. */
 const ASSIGN_EVERY_MS = 100;
-/** Above every weight. */
-const HELP_RANK = 2 ** 33;
+/**
+ * Readers that know of each other go through the file together in so many steps, each taking its own pieces of a step in an
+ * order of its own: the beginning is complete, and can be hashed, long before the end.
+ */
+const STEPS = 32;
+/** So long a reader that seems to be alone takes its own pieces of the whole file first: others may have begun, too. */
+const ALONE_MS = 3000;
+const WEIGHTS = 2 ** 32;
+/** Pieces that a node helps with come after all of its own. */
+export const HELP_RANK = STEPS * WEIGHTS;
 
 export interface OriginShareOptions {
   readonly sha256: string;
@@ -48,9 +56,9 @@ export interface OriginLook {
 
 /**
  * This node's part of reading a blob from origins, so that all nodes together read it about once. Each piece is assigned
- * to one of the readers. A node reads first those pieces for which its weight is highest: these are its own in whatever
- * company, so that nodes that do not know of each other yet do not read the same. When its own are done it helps the
- * slower ones, from their far end.
+ * to one of the readers. A node that seems to be alone reads first those pieces for which its weight is highest: these are
+ * its own in whatever company, so that nodes that do not know of each other yet do not read the same. In company it reads
+ * its own from the beginning of the file to its end, and when they are done it helps the slower ones, from their far end.
  */
 export class OriginShare {
   readonly #options: OriginShareOptions;
@@ -103,17 +111,19 @@ export class OriginShare {
     this.#startMs ??= look.nowMs;
     this.#settling = look.nowMs < this.wakeMs && this.#options.hasCompany();
     const settling = this.#settling;
+    const inSteps = this.#readers.length > 1 || look.nowMs >= this.#startMs + ALONE_MS;
+    const stepOf = (index: number): number => (inSteps ? Math.floor((index * STEPS) / this.#options.pieceCount) : 0);
     return ({ index, copies, lateMs }) => {
       if (settling) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;
       if (copies > 0 || !this.#isReader) return undefined;
       const owner = this.#owners[index] ?? 0;
       const name = this.#readers[owner];
-      if (name === self) return 2 ** 32 - (this.#ownWeights[index] ?? 0);
+      if (name === self) return stepOf(index) * WEIGHTS + WEIGHTS - (this.#ownWeights[index] ?? 0);
       if (name === undefined || !look.isWatched(name) || this.#isSecond[index] !== 1) return undefined;
       backlogs ??= this.#backlogs(look);
       if ((backlogs[owner] ?? 0) <= HELP_BACKLOG) return undefined;
-      return HELP_RANK + (this.#ownerWeights[index] ?? 0);
+      return HELP_RANK + (STEPS - stepOf(index)) * WEIGHTS + (this.#ownerWeights[index] ?? 0);
     };
   }
 

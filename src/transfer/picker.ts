@@ -16,6 +16,12 @@ const ENDGAME_GAIN_MS = 250;
 const MOVE_GAIN = 2;
 const MOVE_AFTER_MS = 20;
 
+/**
+ * So many of the pieces asked of peers are the first that is missing instead of the rarest: without them a few old pieces are
+ * left to the end, and what lies behind the first gap cannot be hashed.
+ */
+const FIRST_SHARE = 1 / 4;
+
 /** A source that may be used now: not blamed, not stalled, connected. */
 export interface PickSource {
   readonly key: string;
@@ -115,6 +121,7 @@ function takeQuicker(sources: PickSource[], random: Random): PickSource {
 }
 
 function rarestAt(state: PickState, source: PickSource, random: Random): number | undefined {
+  if (source.kind === 'peer' && !state.inOrder && random() < FIRST_SHARE) return firstAt(state, source);
   let best: number | undefined;
   let bestCopies = Infinity;
   let bestRank = Infinity;
@@ -132,6 +139,10 @@ function rarestAt(state: PickState, source: PickSource, random: Random): number 
     bestRank = rank;
   }, offered);
   return best;
+}
+
+function firstAt(state: PickState, source: PickSource): number | undefined {
+  return source.holding === 'all' ? state.open.first() : state.open.first(source.holding);
 }
 
 /** Some piece is neither here nor asked for, and a usable source could give it, if not now. */

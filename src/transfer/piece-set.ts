@@ -35,6 +35,17 @@ export class PieceSet implements Iterable<number> {
     return false;
   }
 
+  /** The lowest; with `within`, of what is in both. */
+  first(within?: PieceSet): number | undefined {
+    const words = this.#words;
+    const others = (within ?? this).#words;
+    for (let at = 0; at < words.length; at += 1) {
+      const word = (words[at] ?? 0) & (others[at] ?? 0);
+      if (word !== 0) return at * 32 + 31 - Math.clz32(word & -word);
+    }
+    return undefined;
+  }
+
   get isEmpty(): boolean {
     return this.#words.every((word) => word === 0);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type OriginLook, OriginShare, type OriginShareOptions } from '../../src/transfer/origin-share.ts';
+import { HELP_RANK, type OriginLook, OriginShare, type OriginShareOptions } from '../../src/transfer/origin-share.ts';
 
 const SHA = '5e'.repeat(32);
 const PIECES = 400;
@@ -19,7 +19,7 @@ function look(nowMs: number, change: Partial<OriginLook> = {}): OriginLook {
 /** Own pieces have ranks below those of the pieces that a node helps with. */
 function own(share: OriginShare, nowMs: number, change?: Partial<OriginLook>): number[] {
   const policy = share.look(look(nowMs, change));
-  return ALL.filter((index) => (policy({ index, copies: 0 }) ?? Infinity) <= 2 ** 32);
+  return ALL.filter((index) => (policy({ index, copies: 0 }) ?? Infinity) <= HELP_RANK);
 }
 
 test('every piece belongs to exactly one of the nodes that fetch', () => {
@@ -41,6 +41,24 @@ test('a node alone reads everything, and first what would be its own in company'
   // Four that begin together and do not know of each other yet read hardly any piece twice.
   const begun = order.slice(0, 40).filter((index) => mine.has(index));
   assert.ok(begun.length >= 30, `${begun.length} of 40`);
+});
+
+test('readers that know of each other go through the file together, and so does one that has been alone for long', () => {
+  const orderOf = (share: OriginShare, nowMs: number): number[] => {
+    const policy = share.look(look(nowMs));
+    return own(share, nowMs).toSorted((x, y) => policy({ index: x, copies: 0 })! - policy({ index: y, copies: 0 })!);
+  };
+  const farthest = (order: readonly number[]): number => Math.max(...order.slice(0, order.length / 2));
+  const inCompany = orderOf(shareOf('a', ['a', 'b', 'c', 'd']), 0);
+  assert.ok(farthest(inCompany) < PIECES * 0.65, `${farthest(inCompany)}`);
+  assert.notDeepEqual(
+    inCompany.toSorted((x, y) => x - y),
+    inCompany,
+    'within a step each has its own order',
+  );
+  const alone = shareOf('a', ['a']);
+  assert.ok(farthest(orderOf(alone, 0)) > PIECES * 0.9);
+  assert.ok(farthest(orderOf(alone, 3000)) < PIECES * 0.55);
 });
 
 test('what was assigned to a node that makes no progress is read by the others after three seconds', () => {

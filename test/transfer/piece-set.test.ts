@@ -30,6 +30,8 @@ test('what two sets have in common is visited once each, in order', () => {
       set.forEach((index) => visited.push(index), others);
       assert.deepEqual(visited, common);
       assert.equal(set.meets(others), common.length > 0);
+      assert.equal(set.first(others), common[0]);
+      assert.equal(set.first(), one.toSorted((a, b) => a - b)[0]);
     }),
   );
 });
