@@ -123,10 +123,11 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     const candidates = swarm.fleet
       .providersOf(sha256, manifest)
       .map(({ peerId, complete }) => ({ id: peerId, fetching: !complete }));
+    const fetching = new Set(this.fetchers(blob));
     return neighboursOf({ sha256, self: this.self }, candidates).map((peerId) => {
       const availability = swarm.haveMaps.watch(blob.sha256, peerId);
       const stream = new StreamSourceOpener({ peerId, availability }, { streams, plane });
-      return new PeerSourceOpener({ peerId, availability }, { lanes, stream, plane });
+      return new PeerSourceOpener({ peerId, availability, fetching: fetching.has(peerId) }, { lanes, stream, plane });
     });
   }
 

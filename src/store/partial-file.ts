@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Bitfield } from '../content/bitfield.ts';
 import type { Blake3Engine } from '../content/blake3.ts';
@@ -91,6 +92,16 @@ export function readHave(dir: string, sha256: string, pieceCount: number): Bitfi
     if (index < pieceCount) have.add(index);
   }
   return have;
+}
+
+/** Whether the log names any piece at all. */
+export async function claimsPieces(dir: string, sha256: string): Promise<boolean> {
+  try {
+    return (await stat(havePath(dir, sha256))).size >= HAVE_BYTES;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /** Which of the pieces that the log claims match their hash. */

@@ -1,5 +1,6 @@
 import { Bitfield } from '../content/bitfield.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
+import { claimsPieces } from '../store/partial-file.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -128,9 +129,12 @@ export class DataPlane implements AsyncDisposable {
   /** Which pieces of a partial really are there, by hash. */
   async recheck(target: BlobTarget, signal: AbortSignal): Promise<Bitfield> {
     const { partial, manifest } = target;
+    const { pieceCount } = geometryOf(manifest.sizeBytes);
+    // A new one needs no thread to be started for it.
+    if (!(await claimsPieces(partial.dir, partial.sha256))) return new Bitfield(pieceCount);
     const task = this.#checker.start<'recheck'>({ kind: 'recheck', partial, manifest });
     const { bitfield } = await cancellable(task, signal);
-    return Bitfield.fromBytes(bitfield, geometryOf(manifest.sizeBytes).pieceCount);
+    return Bitfield.fromBytes(bitfield, pieceCount);
   }
 
   /** The sha256 of a partial, as far as it has come and on as it grows. */

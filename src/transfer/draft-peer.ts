@@ -14,6 +14,7 @@ export interface DraftPeerParts {
 export function draftPeer(opener: SourceOpener, parts: DraftPeerParts): SourceOpener {
   return {
     id: opener.id,
+    ...(opener.fetching === undefined ? {} : { fetching: opener.fetching }),
     open: async (blob: BlobTarget, signal) => new DraftPeer(await opener.open(blob, signal), parts),
   };
 }

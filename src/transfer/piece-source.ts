@@ -69,6 +69,8 @@ export interface BlobTarget {
 
 export interface SourceOpener {
   readonly id: SourceId;
+  /** It is a peer that is fetching the blob itself, and has a part of it at most. */
+  readonly fetching?: boolean;
   /** @throws ShoalError `source-gone`, `source-busy`, `source-stalled` */
   open(blob: BlobTarget, signal: AbortSignal): Promise<PieceSource>;
 }

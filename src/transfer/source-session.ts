@@ -1,3 +1,4 @@
+import { geometryOf } from '../content/piece-geometry.ts';
 import type { ShoalError } from '../util/errors.ts';
 import { codeOf, messageOf } from '../util/errors.ts';
 import type { BlameReason } from './blame.ts';
@@ -23,6 +24,8 @@ const SETTLE_MS = 30_000;
 const OPEN_MS = 10_000;
 /** For so long an origin waits for a peer that is being opened: a small blob would be read from it before. */
 const PATIENCE_MS = 1500;
+/** Of a blob of so many pieces a node reads its own share while it gets to know those who fetch it too. */
+const SHARED_PIECES = 16;
 
 /** One for all: an error with its stack for each piece that is moved would cost more than the move. */
 const NOT_WANTED = new DOMException('the piece is no longer wanted from here', 'AbortError');
@@ -42,6 +45,7 @@ export class SourceSession implements HeardSession {
   readonly key: string;
   readonly delivered = { pieces: 0, bytes: 0 };
   readonly #blob: BlobTarget;
+  readonly #isShared: boolean;
   readonly #listener: SessionListener;
   readonly #parts: SessionParts;
   readonly #line: RequestLine;
@@ -58,6 +62,7 @@ export class SourceSession implements HeardSession {
     this.key = sourceKey(this.id);
     this.#opener = options.opener;
     this.#blob = options.blob;
+    this.#isShared = geometryOf(options.blob.manifest.sizeBytes).pieceCount >= SHARED_PIECES;
     this.#listener = options.listener;
     this.#parts = parts;
     this.#line = new RequestLine(this.key, parts);
@@ -99,7 +104,9 @@ export class SourceSession implements HeardSession {
 
   /** It may soon turn out to have what is missing. */
   isPromising(nowMs: number): boolean {
-    return this.#state.kind === 'opening' && this.#retry.failures === 0 && nowMs < this.#state.sinceMs + PATIENCE_MS;
+    if (this.#state.kind !== 'opening' || this.#retry.failures > 0) return false;
+    if (this.#opener.fetching === true && this.#isShared) return false;
+    return nowMs < this.#state.sinceMs + PATIENCE_MS;
   }
 
   /** Whether it may be asked for pieces now. */

@@ -231,6 +231,26 @@ test('a recheck finds what is really there, and the sha256 of the whole is that 
   assert.deepEqual([...(await plane.recheck(blob.target(dir), never)).indices()], [0, 2, 3]);
 });
 
+test('of a partial that is new nothing is read, and no thread is started for it', async () => {
+  await using folder = await TestFolder.make();
+  const plane = makePlane();
+  const blob = await TestBlob.make({ seed: 'new' });
+  const dir = await folder.folder('partial');
+  const threads = async (): Promise<number> => (await readdir('/proc/self/task')).length;
+  const before = await threads();
+  const found = async (): Promise<number[]> => [...(await plane.recheck(blob.target(dir), never)).indices()];
+  assert.deepEqual(await found(), []);
+  await writeFile(join(dir, `${blob.sha256}.have`), '');
+  assert.deepEqual(await found(), []);
+  assert.equal(await threads(), before);
+  // Not of one whose pieces are only gone.
+  await writeFile(join(dir, `${blob.sha256}.part`), new Uint8Array(blob.bytes.length));
+  await writeFile(join(dir, `${blob.sha256}.have`), new Uint8Array(4));
+  assert.deepEqual(await found(), []);
+  assert.ok((await threads()) > before);
+  await plane[Symbol.asyncDispose]();
+});
+
 test('the sha256 of a file that is still arriving follows its pieces, in whatever order they come', async () => {
   await using folder = await TestFolder.make();
   await using plane = makePlane();

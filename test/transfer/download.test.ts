@@ -96,6 +96,18 @@ test('an origin waits for a peer that is being opened, but not for long', async 
   assert.ok(late.clock.monotonic() < 1600);
 });
 
+test('an origin does not wait for peers that only just fetch it themselves, unless it is small', async () => {
+  const askedMs = async (pieces: number): Promise<number> => {
+    const scene = new Scene({ seed: 5, pieces });
+    for (const name of ['a', 'b', 'c']) scene.peer(name, { latencyMs: 5000, fetching: true }, []);
+    const origin = scene.origin('http://nas/');
+    await scene.run();
+    return origin.asks[0]?.atMs ?? Infinity;
+  };
+  assert.ok((await askedMs(40)) < 100);
+  assert.ok((await askedMs(4)) >= 1500);
+});
+
 test('a peer that joins late takes over from the origin', async () => {
   const scene = new Scene({ seed: 6, pieces: 100 });
   const origin = scene.origin('http://nas/', { bytesPerSecond: 1e6 });

@@ -38,6 +38,8 @@ export interface Behaviour {
   readonly silentFromMs?: number;
   readonly silentUntilMs?: number;
   readonly reportsOnlyTheEnd?: boolean;
+  /** It has the blob from others itself, at this very time. */
+  readonly fetching?: boolean;
 }
 
 export interface Ask {
@@ -85,6 +87,10 @@ export class FakeSource implements SourceOpener {
         return () => this.#listeners.delete(listener);
       },
     };
+  }
+
+  get fetching(): boolean {
+    return this.behaviour.fetching === true;
   }
 
   get listeners(): number {

@@ -11,6 +11,8 @@ import type { LaneBook } from './lane-book.ts';
 export interface PeerSourceOptions {
   readonly peerId: string;
   readonly availability: Availability;
+  /** It is fetching the blob itself. */
+  readonly fetching?: boolean;
 }
 
 export interface PeerSourceParts {
@@ -23,11 +25,13 @@ export interface PeerSourceParts {
 /** A peer that holds a blob, or some of its pieces: over its lane, or over the libp2p stream where that is shut. */
 export class PeerSourceOpener implements SourceOpener {
   readonly id: SourceId;
+  readonly fetching: boolean;
   readonly #options: PeerSourceOptions;
   readonly #parts: PeerSourceParts;
 
   constructor(options: PeerSourceOptions, parts: PeerSourceParts) {
     this.id = { kind: 'peer', id: options.peerId };
+    this.fetching = options.fetching ?? false;
     this.#options = options;
     this.#parts = parts;
   }
