@@ -1,5 +1,7 @@
 /** What only wants to be known goes along with the next message that must, or alone after so long. */
 const MENTION_MS = 100;
+/** What may go soon goes no oftener than this. */
+const SOON_MS = 8;
 
 /**
  * Messages on their way to another thread. Each posting may wake it, which costs as much as 100 KiB cost the network: all
@@ -11,6 +13,8 @@ export class Outbox<Message> {
   #transfer: ArrayBuffer[] = [];
   #atTurnsEnd: NodeJS.Immediate | undefined;
   #mention: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  #postedMs = -Infinity;
 
   constructor(post: (messages: readonly Message[], transfer: readonly ArrayBuffer[]) => void) {
     this.#post = post;
@@ -28,9 +32,20 @@ export class Outbox<Message> {
     if (this.#atTurnsEnd === undefined) this.#mention ??= setTimeout(() => this.flush(), MENTION_MS);
   }
 
-  /** What should go at the end of this turn goes now. */
+  /** Goes at the end of this turn, or a few milliseconds later if something has only just gone. */
+  soon(message: Message): void {
+    const waitMs = this.#postedMs + SOON_MS - performance.now();
+    if (waitMs <= 0) {
+      this.put(message);
+      return;
+    }
+    this.#messages.push(message);
+    if (this.#atTurnsEnd === undefined) this.#soon ??= setTimeout(() => this.flush(), waitMs);
+  }
+
+  /** What should go at the end of this turn, or soon, goes now. */
   endTurn(): void {
-    if (this.#atTurnsEnd !== undefined) this.flush();
+    if (this.#atTurnsEnd !== undefined || this.#soon !== undefined) this.flush();
   }
 
   flush(): void {
@@ -38,7 +53,10 @@ export class Outbox<Message> {
     this.#atTurnsEnd = undefined;
     clearTimeout(this.#mention);
     this.#mention = undefined;
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     if (this.#messages.length === 0) return;
+    this.#postedMs = performance.now();
     const messages = this.#messages;
     const transfer = this.#transfer;
     this.#messages = [];

@@ -39,6 +39,31 @@ test('a mention waits for company, and goes alone when none comes', async () => 
   assert.deepEqual(posts, [[1, 2], [3]]);
 });
 
+test('what may go soon goes at once after a pause, and else together with what follows', async () => {
+  const { outbox, posts } = box();
+  outbox.soon(1);
+  await turn();
+  await turn();
+  assert.deepEqual(posts, [[1]]);
+  outbox.soon(2);
+  await turn();
+  outbox.soon(3);
+  await turn();
+  assert.deepEqual(posts, [[1]]);
+  await delay(50);
+  assert.deepEqual(posts, [[1], [2, 3]]);
+  outbox.soon(4);
+  await turn();
+  outbox.soon(5);
+  outbox.put(6);
+  await turn();
+  await turn();
+  assert.deepEqual(posts.slice(2).flat(), [4, 5, 6]);
+  outbox.soon(7);
+  outbox.endTurn();
+  assert.deepEqual(posts.at(-1), [7]);
+});
+
 test('the end of a turn can be told, before a sleep', () => {
   const { outbox, posts } = box();
   outbox.put(1);

@@ -2,6 +2,12 @@ import type { Control, Fact, Failure, TaskFact } from '../data-orders.ts';
 import type { Outbox } from '../outbox.ts';
 import type { TaskContext } from './task.ts';
 
+/**
+ * With so many others still running, the end of one is told together with the next: at 300 MiB/s pieces end every three
+ * milliseconds, and each waking of the main thread asks for one more. With fewer, the line would stand idle meanwhile.
+ */
+const ENOUGH_RUNNING = 6;
+
 interface Running {
   readonly controller: AbortController;
   readonly early: Control[];
@@ -53,7 +59,8 @@ export class TaskTable {
   #end(task: number, running: Running, fact: Fact): void {
     this.#running.delete(task);
     for (const control of running.early) this.#giveBack(task, control);
-    this.#outbox.put(fact);
+    if (fact.kind === 'done' && this.#running.size >= ENOUGH_RUNNING) this.#outbox.soon(fact);
+    else this.#outbox.put(fact);
   }
 
   /** A chunk of a task that has ended: its buffer must not be lost. */
