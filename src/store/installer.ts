@@ -1,5 +1,6 @@
 import { lstat, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { ModelMetadata } from '../content/metadata.ts';
 import { parseModelPath } from '../content/model-path.ts';
 import type { Log } from '../util/log.ts';
 import type { Catalog } from './catalog.ts';
@@ -159,7 +160,10 @@ export class Installer {
     const from = file.from !== undefined && (await exists(file.from)) ? file.from : undefined;
     await folders.makeAround(path);
     let stamp: FileStamp;
+    let metadata: Promise<ModelMetadata | undefined> | undefined;
     if (from !== undefined) {
+      // Beside what the disk is waited for.
+      metadata = this.#describe(from, path);
       // fsync before link: after a crash the final name must never hold partial data.
       stamp = await syncFile(from);
       this.#onStep('synced', path);
@@ -172,15 +176,22 @@ export class Installer {
       await restampTwins(this.#modelsDir, { sha256, inode: stamp.inode }, catalog);
     }
     this.#onStep('linked', path);
-    await this.#finish({ id, path, sha256, manifest, stamp });
+    await this.#finish({ id, path, sha256, manifest, stamp }, metadata);
+  }
+
+  #describe(file: string, path: string): Promise<ModelMetadata | undefined> {
+    return this.#parts.hasher.describe(file, path, new AbortController().signal);
   }
 
   /** The file is in place: everything after the link. */
-  async #finish({ path, sha256, manifest, stamp }: Placing): Promise<void> {
-    const { catalog, hasher, partials } = this.#parts;
+  async #finish(placing: Placing, described?: Promise<ModelMetadata | undefined>): Promise<void> {
+    const { catalog, partials } = this.#parts;
+    const { path, sha256, manifest, stamp } = placing;
     const target = join(this.#modelsDir, path);
     await syncDirectory(dirname(target));
     this.#onStep('directory-synced', path);
+    // Before the name under which it may still be read is taken away.
+    const metadata = await (described ?? this.#describe(target, path));
     for (const partial of partials.list()) {
       // By its sha256, or by the name it had while nobody knew that.
       const isOurs = partial.sizeBytes === stamp.sizeBytes && (await isIt(partial.path, stamp));
@@ -189,7 +200,6 @@ export class Installer {
       if (!(await exists(partial.path))) await partials.forget(partial.sha256);
     }
     this.#onStep('unlinked', path);
-    const metadata = await hasher.describe(target, path, new AbortController().signal);
     // Of the links that we have made and unmade the change time tells; that nobody wrote, the rest of the stamp.
     const now = stampOf(await lstat(target, { bigint: true }));
     if (!sameButLinks(now, stamp)) return; // the scan will hash it
