@@ -4,6 +4,9 @@ import type { Nas } from './nas.ts';
 import type { FanoutOptions } from './options.ts';
 import type { Arrival } from './piece-watch.ts';
 
+/** Every contestant's processes are up for so long before its clock starts, so that nothing is measured of their start. */
+export const HEAD_START_SECONDS = 3;
+
 /** What every contestant runs on. */
 export interface Course {
   readonly options: FanoutOptions;

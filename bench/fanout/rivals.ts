@@ -8,15 +8,13 @@ import { sha256OfFile } from '../../test/support/hash-file.ts';
 import { PRIVATE_DIRECTORY } from '../isolation.ts';
 import { cpuSecondsOf } from '../link/timed.ts';
 import { MachineLoad } from '../network/machine-load.ts';
-import type { Contestant, Course, NodeRun, Round } from './course.ts';
+import { type Contestant, type Course, HEAD_START_SECONDS, type NodeRun, type Round } from './course.ts';
 import type { Rival } from './options.ts';
 
 const PYTHON = '/usr/bin/python3';
 const SCRIPT = join(import.meta.dirname, 'libtorrent-node.py');
 /** What does best on a file of this kind: as many pieces as Shoal has, a little more for small files. */
 const TORRENT_PIECE_BYTES = 256 * 1024;
-/** From here to the start every process is up and has read its torrent. */
-const HEAD_START_SECONDS = 3;
 
 /** A BitTorrent swarm with one seed on the NAS. */
 async function libtorrentSwarm(course: Course, mode: { name: Rival; superSeeding: boolean }): Promise<Round> {

@@ -7,7 +7,14 @@ import { cpuSecondsOf } from '../link/timed.ts';
 import { MachineLoad } from '../network/machine-load.ts';
 import type { Host } from '../network/network.ts';
 import { lowerBound } from './bound.ts';
-import type { Contestant, Course, FaultFacts, NodeRun, Round } from './course.ts';
+import {
+  type Contestant,
+  type Course,
+  type FaultFacts,
+  HEAD_START_SECONDS,
+  type NodeRun,
+  type Round,
+} from './course.ts';
 import { Fleet } from './fleet.ts';
 import { PieceWatch } from './piece-watch.ts';
 
@@ -36,6 +43,7 @@ export const shoal: Contestant = async (course, round) => {
   const atOnce = options.fault.kind === 'join' ? nodes.slice(0, -1) : nodes;
   const daemons = await fleet.startAll(atOnce);
   await fleet.acquainted(daemons, course.file.name);
+  await delay(HEAD_START_SECONDS * 1000);
   const sentBefore = nas.host.traffic().sentBytes;
   const load = new MachineLoad();
   const startMs = performance.now();
