@@ -8,12 +8,14 @@ const STEP_BYTES = 8 * 1024 * 1024;
 
 /**
  * The sha256 of a file that is still arriving: what is verified without a gap from its start is hashed as it grows, on a
- * thread of its own, so that the end of a download has only the tail left to hash.
+ * thread of its own, so that the end of a download has only the tail left to hash. The thread is not bothered before there
+ * is something to hash: to start it costs as much as hashing 100 MiB, and a download that begins has better things to do.
  */
 export class PrefixHash implements Disposable {
-  readonly #sizeBytes: number;
   readonly #have: Bitfield;
-  readonly #task: Task<'hash-prefix'>;
+  readonly #file: { readonly path: string; readonly sizeBytes: number };
+  readonly #thread: WorkerThread;
+  #task: Task<'hash-prefix'> | undefined;
   #pieces = 0;
   #toldBytes = 0;
 
@@ -23,9 +25,9 @@ export class PrefixHash implements Disposable {
     parts: { readonly thread: WorkerThread },
   ) {
     const { path, sizeBytes, have } = file;
-    this.#sizeBytes = sizeBytes;
     this.#have = have.clone();
-    this.#task = parts.thread.start<'hash-prefix'>({ kind: 'hash-prefix', path, sizeBytes });
+    this.#file = { path, sizeBytes };
+    this.#thread = parts.thread;
     this.#advance();
   }
 
@@ -36,20 +38,29 @@ export class PrefixHash implements Disposable {
 
   /** Resolves when all of it has been hashed. */
   async digest(signal: AbortSignal): Promise<string> {
+    this.#task ??= this.#start();
     return (await cancellable(this.#task, signal)).sha256;
   }
 
   [Symbol.dispose](): void {
-    this.#task.cancel();
+    this.#task?.cancel();
+  }
+
+  #start(): Task<'hash-prefix'> {
+    return this.#thread.start<'hash-prefix'>({ kind: 'hash-prefix', ...this.#file });
   }
 
   #advance(): void {
+    const { sizeBytes } = this.#file;
     while (this.#pieces < this.#have.length && this.#have.has(this.#pieces)) this.#pieces += 1;
-    const geometry = geometryOf(this.#sizeBytes);
+    const geometry = geometryOf(sizeBytes);
     const isWhole = this.#pieces === geometry.pieceCount;
-    const bytes = isWhole ? this.#sizeBytes : pieceOffset(geometry, this.#pieces);
+    const bytes = isWhole ? sizeBytes : pieceOffset(geometry, this.#pieces);
     if (!isWhole && bytes - this.#toldBytes < STEP_BYTES) return;
+    // Pieces may still come in while the daemon ends.
+    if (this.#thread.closed) return;
     this.#toldBytes = bytes;
+    this.#task ??= this.#start();
     this.#task.control({ kind: 'verified', bytes });
   }
 }

@@ -72,6 +72,10 @@ export class WorkerThread {
     this.#answer = parts.answer;
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Tasks that have not ended. */
   get load(): number {
     return this.#running.size;
