@@ -6,7 +6,7 @@ import { makeSafetensors } from '../test/support/make-safetensors.ts';
 import { runShoal } from '../test/support/run-shoal.ts';
 import type { Benchmark } from './benchmark.ts';
 import { lowerBound } from './fanout/bound.ts';
-import type { Contestant, Course, Round } from './fanout/course.ts';
+import { type Contestant, type Course, type Round, WARM_UP_NAME } from './fanout/course.ts';
 import { missingForMounts, Nas } from './fanout/nas.ts';
 import { type FanoutOptions, fanoutOptions, type Rival, USAGE } from './fanout/options.ts';
 import { drawSpread } from './fanout/picture.ts';
@@ -26,6 +26,7 @@ import { missingCommands, PRIVATE_DIRECTORY } from './isolation.ts';
 import { Network } from './network/network.ts';
 
 const FILE_NAME = 'fanout.safetensors';
+const WARM_UP_MIB = 16;
 
 /**
  * N nodes that have nothing want the same file at the same moment; only the NAS has it. Every link is shaped. In each
@@ -78,6 +79,10 @@ async function startNas(options: FanoutOptions, network: Network): Promise<Nas> 
     sizeBytes: options.mib * 2 ** 20,
     family: 'sdxl',
   });
+  if (!options.cold) {
+    const sizeBytes = WARM_UP_MIB * 2 ** 20;
+    await makeSafetensors(join(directory, WARM_UP_NAME), { seed: 'warm-up', sizeBytes, family: 'sdxl' });
+  }
   if (options.published) {
     const published = await runShoal(['publish', directory], { timeoutMs: 600_000 });
     if (published.code !== 0) throw new Error(`shoal publish failed: ${published.stderr}`);
@@ -113,9 +118,9 @@ function conclude(course: Course, found: { scores: readonly Score[]; rounds: rea
   console.log(scoreTable(found.scores));
   const story = ours === undefined ? [] : storyOf(options, ours);
   for (const sentence of story) console.log(sentence);
-  const { nodes, mib, nodeMbits, nasMbit, published, fault, seed } = options;
+  const { nodes, mib, nodeMbits, nasMbit, published, cold, fault, seed } = options;
   return {
-    ...{ nodes, mib, nodeMbits, nasMbit, published, fault, seed },
+    ...{ nodes, mib, nodeMbits, nasMbit, published, cold, fault, seed },
     results: found.scores.map(plainScore),
     rounds: found.rounds.map((round) => plainScore(scoreOf(course, round))),
     missed: ours === undefined ? [] : missedGoals(options, ours),
@@ -137,7 +142,7 @@ function middleRound(course: Course, rounds: readonly Round[]): Round {
 /** The NAS's file and every node's copy lie in memory. */
 function checkRoom({ nodes, mib }: FanoutOptions): void {
   const { bavail, bsize } = statfsSync(PRIVATE_DIRECTORY);
-  const neededMib = (nodes + 1) * mib + 256;
+  const neededMib = (nodes + 1) * (mib + WARM_UP_MIB) + 256;
   if (bavail * bsize < neededMib * 2 ** 20)
     throw new Error(`${neededMib} MiB of memory are needed for the files: take a smaller --mib or fewer --nodes`);
 }

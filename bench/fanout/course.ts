@@ -7,6 +7,9 @@ import type { Arrival } from './piece-watch.ts';
 /** Every contestant's processes are up for so long before its clock starts, so that nothing is measured of their start. */
 export const HEAD_START_SECONDS = 3;
 
+/** A small file beside the one that counts. */
+export const WARM_UP_NAME = 'warm-up.safetensors';
+
 /** What every contestant runs on. */
 export interface Course {
   readonly options: FanoutOptions;

@@ -9,6 +9,8 @@ export interface FanoutOptions {
   readonly rounds: number;
   readonly seed: string;
   readonly published: boolean;
+  /** The daemons have never fetched anything: what they do is compiled for the first time, on all nodes at once. */
+  readonly cold: boolean;
   readonly against: readonly Rival[];
   readonly fault: Fault;
   /** Where to draw how the pieces spread. */
@@ -33,7 +35,7 @@ export type Fault =
 /** Nodes of unequal rate: half, equal, equal, double, and so on. */
 const UNEQUAL = [0.5, 1, 1, 2];
 
-export const USAGE = `[--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit M] [--unpublished] [--unequal]
+export const USAGE = `[--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit M] [--unpublished] [--unequal] [--cold]
              [--kill K | --join | --nas-gone | --cut SECONDS] [--against libtorrent,curl] [--rounds 3] [--seed S]
              [--picture FILE.svg] [--logs DIR]`;
 
@@ -50,6 +52,7 @@ export function fanoutOptions(args: readonly string[]): FanoutOptions {
       seed: { type: 'string', default: '1' },
       unpublished: { type: 'boolean', default: false },
       unequal: { type: 'boolean', default: false },
+      cold: { type: 'boolean', default: false },
       against: { type: 'string', default: '' },
       kill: { type: 'string' },
       join: { type: 'boolean', default: false },
@@ -70,6 +73,7 @@ export function fanoutOptions(args: readonly string[]): FanoutOptions {
     rounds: positive('--rounds', values.rounds),
     seed: values.seed,
     published: !values.unpublished,
+    cold: values.cold,
     against: rivals(values.against),
     fault: faultOf(values, nodes),
     picture: values.picture,

@@ -14,11 +14,18 @@ import {
   HEAD_START_SECONDS,
   type NodeRun,
   type Round,
+  WARM_UP_NAME,
 } from './course.ts';
 import { Fleet } from './fleet.ts';
 import { PieceWatch } from './piece-watch.ts';
 
 const LOOK_MS = 50;
+
+interface Spent {
+  readonly cpuSeconds: number;
+  readonly originBytes: number;
+  readonly wastedBytes: number;
+}
 
 /** One node of a round, from its want to the state "installed". */
 interface Runner {
@@ -26,7 +33,7 @@ interface Runner {
   readonly daemon: DaemonProcess;
   readonly watch: PieceWatch;
   readonly startMs: number;
-  readonly cpuBefore: number;
+  readonly before: Spent;
   readonly installedMs: Promise<number | undefined>;
 }
 
@@ -43,11 +50,15 @@ export const shoal: Contestant = async (course, round) => {
   const atOnce = options.fault.kind === 'join' ? nodes.slice(0, -1) : nodes;
   const daemons = await fleet.startAll(atOnce);
   await fleet.acquainted(daemons, course.file.name);
+  if (!options.cold) await warmUp(daemons);
+  const before = await Promise.all(daemons.map(spentBy));
   await delay(HEAD_START_SECONDS * 1000);
   const sentBefore = nas.host.traffic().sentBytes;
   const load = new MachineLoad();
   const startMs = performance.now();
-  const runners = await Promise.all(daemons.map((daemon, index) => run(course, atOnce[index]!, daemon, startMs)));
+  const runners = await Promise.all(
+    daemons.map((daemon, index) => run(course, { host: atOnce[index]!, daemon, startMs, before: before[index]! })),
+  );
   const facts = await befall(course, { fleet, runners, startMs, sentBefore });
   const installed = await Promise.all(runners.map(({ installedMs }) => installedMs));
   const machineBusy = load.busy();
@@ -64,14 +75,20 @@ export const shoal: Contestant = async (course, round) => {
   return result;
 };
 
-async function run(course: Course, host: Host, daemon: DaemonProcess, startMs: number): Promise<Runner> {
+/** As daemons have that have been up for a day. */
+async function warmUp(daemons: readonly DaemonProcess[]): Promise<void> {
+  await Promise.all(daemons.map((daemon) => daemon.want(WARM_UP_NAME)));
+  await Promise.all(daemons.map((daemon) => daemon.waitForModel(WARM_UP_NAME, 'installed', 120_000)));
+}
+
+async function run(course: Course, start: Omit<Runner, 'watch' | 'installedMs'>): Promise<Runner> {
+  const { daemon, startMs } = start;
   const { name: fileName, sizeBytes } = course.file;
   const watch = new PieceWatch({ modelsDir: daemon.modelsDir, fileName, sizeBytes }, startMs);
-  const cpuBefore = cpuSecondsOf(daemon.pid);
   await daemon.want(fileName);
   const installedMs = untilInstalled(course, daemon, watch);
   installedMs.catch(() => undefined); // awaited with the others, at the end
-  return { host, daemon, watch, startMs, cpuBefore, installedMs };
+  return { ...start, watch, installedMs };
 }
 
 /** When it was; undefined when the daemon was killed meanwhile. */
@@ -125,7 +142,8 @@ async function befall(course: Course, { fleet, runners, startMs, sentBefore }: S
       await eventually('the late node knows the model', async () => (await daemon.model(course.file.name)).id !== '');
       const startupSeconds = (performance.now() - startedMs) / 1000;
       const facts = { atSeconds: atSeconds(), startupSeconds };
-      runners.push(await run(course, host, daemon, performance.now()));
+      const before = await spentBy(daemon);
+      runners.push(await run(course, { host, daemon, before, startMs: performance.now() }));
       return facts;
     }
     case 'nas-gone': {
@@ -194,15 +212,16 @@ async function conclude(
   let wastedBytes = 0;
   let cpuSeconds = 0;
   const nodes: NodeRun[] = [];
-  for (const [index, { daemon, cpuBefore }] of found.runners.entries()) {
+  for (const [index, { daemon, before }] of found.runners.entries()) {
     const node = found.nodes[index]!;
     if (!daemon.isRunning) {
       nodes.push(node);
       continue;
     }
-    cpuSeconds += cpuSecondsOf(daemon.pid) - cpuBefore;
-    wastedBytes += await daemon.metric('shoal_refetched_bytes_total');
-    const originBytes = await daemon.metric('shoal_received_bytes_total', { source: 'origin' });
+    const spent = await spentBy(daemon);
+    cpuSeconds += spent.cpuSeconds - before.cpuSeconds;
+    wastedBytes += spent.wastedBytes - before.wastedBytes;
+    const originBytes = spent.originBytes - before.originBytes;
     const peakMib = Math.round((await daemon.memory()).peakRssBytes / 2 ** 20);
     nodes.push({ ...node, originBytes, peakMib });
     if ((await daemon.model(file.name)).state !== 'installed')
@@ -212,4 +231,13 @@ async function conclude(
   }
   const { nasSentBytes, machineBusy, facts } = found;
   return { contestant: 'shoal', nodes, nasSentBytes, wastedBytes, cpuSeconds, machineBusy, facts };
+}
+
+/** Since it was started. */
+async function spentBy(daemon: DaemonProcess): Promise<Spent> {
+  return {
+    cpuSeconds: cpuSecondsOf(daemon.pid),
+    originBytes: await daemon.metric('shoal_received_bytes_total', { source: 'origin' }),
+    wastedBytes: await daemon.metric('shoal_refetched_bytes_total'),
+  };
 }
