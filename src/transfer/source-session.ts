@@ -1,7 +1,7 @@
-import { geometryOf } from '../content/piece-geometry.ts';
 import type { ShoalError } from '../util/errors.ts';
 import { codeOf, messageOf } from '../util/errors.ts';
 import type { BlameReason } from './blame.ts';
+import { patienceMs } from './patience.ts';
 import { PENALTIES } from './penalty.ts';
 import {
   type Availability,
@@ -22,10 +22,6 @@ export const SOURCE_STALL_MS = 2500;
 /** All bytes are here and verifying and writing takes its time: the disk's fault, but not for ever. */
 const SETTLE_MS = 30_000;
 const OPEN_MS = 10_000;
-/** For so long an origin waits for a peer that is being opened: a small blob would be read from it before. */
-const PATIENCE_MS = 1500;
-/** Of a blob of so many pieces a node reads its own share while it gets to know those who fetch it too. */
-const SHARED_PIECES = 16;
 
 /** One for all: an error with its stack for each piece that is moved would cost more than the move. */
 const NOT_WANTED = new DOMException('the piece is no longer wanted from here', 'AbortError');
@@ -45,7 +41,6 @@ export class SourceSession implements HeardSession {
   readonly key: string;
   readonly delivered = { pieces: 0, bytes: 0 };
   readonly #blob: BlobTarget;
-  readonly #isShared: boolean;
   readonly #listener: SessionListener;
   readonly #parts: SessionParts;
   readonly #line: RequestLine;
@@ -62,7 +57,6 @@ export class SourceSession implements HeardSession {
     this.key = sourceKey(this.id);
     this.#opener = options.opener;
     this.#blob = options.blob;
-    this.#isShared = geometryOf(options.blob.manifest.sizeBytes).pieceCount >= SHARED_PIECES;
     this.#listener = options.listener;
     this.#parts = parts;
     this.#line = new RequestLine(this.key, parts);
@@ -105,8 +99,7 @@ export class SourceSession implements HeardSession {
   /** It may soon turn out to have what is missing. */
   isPromising(nowMs: number): boolean {
     if (this.#state.kind !== 'opening' || this.#retry.failures > 0) return false;
-    if (this.#opener.fetching === true && this.#isShared) return false;
-    return nowMs < this.#state.sinceMs + PATIENCE_MS;
+    return nowMs < this.#state.sinceMs + patienceMs(this.#opener, this.#blob);
   }
 
   /** Whether it may be asked for pieces now. */
@@ -146,7 +139,7 @@ export class SourceSession implements HeardSession {
         const untilMs = Math.max(this.#state.untilMs, nowMs + this.#parts.blame.blockedMs(this.id));
         if (nowMs < untilMs) return untilMs;
         void this.#open(nowMs);
-        return nowMs + PATIENCE_MS;
+        return nowMs + patienceMs(this.#opener, this.#blob);
       }
       case 'opening': {
         const deadlineMs = this.#state.sinceMs + OPEN_MS;
@@ -154,7 +147,7 @@ export class SourceSession implements HeardSession {
           this.#retryLater('stalled', `not open after ${OPEN_MS} ms`);
           return nowMs;
         }
-        return this.isPromising(nowMs) ? this.#state.sinceMs + PATIENCE_MS : deadlineMs;
+        return this.isPromising(nowMs) ? this.#state.sinceMs + patienceMs(this.#opener, this.#blob) : deadlineMs;
       }
       case 'open': {
         if (!this.#parts.blame.isAllowed(this.id)) {
