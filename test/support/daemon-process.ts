@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { request } from 'undici';
 import type { ModelState, ModelView, NodeView, PeerView, TransferView } from '../../src/flows/views.ts';
 import { type Exit, endProcess, type OwnedProcess, SHOAL, spawnOwned } from './child-process.ts';
+import { freePort } from './free-port.ts';
 import { type LogLine, LogLines } from './log-lines.ts';
 import { parseMetrics, type Sample, sumOf } from './metrics-text.ts';
 import { cleanEnvironment } from './run-shoal.ts';
@@ -47,6 +48,7 @@ export class DaemonProcess implements AsyncDisposable {
   lane = '';
   #owned: OwnedProcess | undefined;
   #log: LogLines | undefined;
+  #ports: { readonly api: number; readonly listen: number; readonly lane: number } | undefined;
   /** Logs of the runs before this one. */
   readonly earlierLogs: LogLines[] = [];
 
@@ -86,6 +88,7 @@ export class DaemonProcess implements AsyncDisposable {
   /** Starts it and waits until it is ready. */
   async start(overrides: Partial<Pick<DaemonOptions, 'args' | 'env' | 'bootstrap'>> = {}): Promise<void> {
     const options = { ...this.options, ...overrides };
+    this.#ports ??= { api: await freePort(), listen: await freePort(), lane: await freePort() };
     await mkdir(this.modelsDir, { recursive: true });
     if (this.#log !== undefined) this.earlierLogs.push(this.#log);
     this.#owned = spawnOwned([...(options.wrapper ?? []), SHOAL, 'daemon', ...this.#arguments(options)], {
@@ -108,11 +111,10 @@ export class DaemonProcess implements AsyncDisposable {
   #arguments(options: DaemonOptions): string[] {
     const { host = '127.0.0.1' } = options;
     const repeat = (flag: string, values: readonly string[] = []): string[] => values.flatMap((value) => [flag, value]);
-    const port = /\/tcp\/(\d+)/.exec(this.listen[0] ?? '')?.[1] ?? '0';
+    const { api = 0, listen = 0, lane = 0 } = this.#ports ?? {};
     return [
       ...['--name', options.name, '--models', this.modelsDir, '--data', this.dataDir, '--no-mdns'],
-      ...['--api', this.api === '' ? `${host}:0` : new URL(this.api).host],
-      ...['--listen', `${host}:${port}`, '--lane', this.lane === '' ? `${host}:0` : this.lane],
+      ...['--api', `${host}:${api}`, '--listen', `${host}:${listen}`, '--lane', `${host}:${lane}`],
       ...['--fleet-key', options.fleetKeyFile],
       ...repeat('--bootstrap', options.bootstrap),
       ...repeat('--origin', options.origins),

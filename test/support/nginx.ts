@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { endProcess, type OwnedProcess, spawnOwned } from './child-process.ts';
+import { freePort } from './free-port.ts';
 import { firstMissing, insist, missingCommand, skipWithout } from './needs.ts';
 import { eventually } from './wait.ts';
 
@@ -16,16 +16,6 @@ const missing = firstMissing(
 );
 /** `test(name, { skip: needsNginx }, …)` */
 export const needsNginx = skipWithout(missing);
-
-/** A port that was free a moment ago, for programs that cannot be told to pick one. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 /** A real nginx over a directory. */
 export class Nginx implements AsyncDisposable {
