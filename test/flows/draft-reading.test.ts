@@ -104,6 +104,8 @@ test('a reader that tells the hashes of other bytes is found out by everybody, a
         assert.ok(node.blame.isAllowed({ kind: 'peer', id: other.id }), `seed ${seed}: ${other.id} is blamed`);
     }
     t.diagnostic(`seed ${seed}: ${told(fleet)}`);
+    // It may still be waiting for what it believes in.
+    liar.stop();
   }
 });
 
