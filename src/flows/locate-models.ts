@@ -123,11 +123,12 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     const candidates = swarm.fleet
       .providersOf(sha256, manifest)
       .map(({ peerId, complete }) => ({ id: peerId, fetching: !complete }));
-    const fetching = new Set(this.fetchers(blob));
+    const fetchers = new Set(candidates.filter(({ fetching }) => fetching).map(({ id }) => id));
     return neighboursOf({ sha256, self: this.self }, candidates).map((peerId) => {
       const availability = swarm.haveMaps.watch(blob.sha256, peerId);
       const stream = new StreamSourceOpener({ peerId, availability }, { streams, plane });
-      return new PeerSourceOpener({ peerId, availability, fetching: fetching.has(peerId) }, { lanes, stream, plane });
+      const fetching = fetchers.has(peerId);
+      return new PeerSourceOpener({ peerId, availability, fetching }, { lanes, stream, plane });
     });
   }
 

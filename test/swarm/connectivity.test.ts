@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,19 +8,12 @@ import { generateKeyPair } from '@libp2p/crypto/keys';
 import { multiaddr } from '@multiformats/multiaddr';
 import { generateFleetKey, loadOrCreateFleetKey, parseFleetKey } from '../../src/swarm/fleet-key.ts';
 import { loadOrCreateIdentity } from '../../src/swarm/identity.ts';
+import { freePort } from '../support/free-port.ts';
 import { insist, skipWithout } from '../support/needs.ts';
 import { whyNoMulticast } from './multicast.ts';
 import { addressOf, never, rejectsWith, runSwarm, someModel, until } from './scene.ts';
 
 const missingMulticast = await whyNoMulticast();
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
 
 test('a node that starts before its bootstrap peer joins within seconds of it', async () => {
   const address = multiaddr(`/ip4/127.0.0.1/tcp/${await freePort()}`);
