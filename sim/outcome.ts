@@ -1,5 +1,5 @@
 import { messageOf } from '../src/util/errors.ts';
-import type { Scenario } from './scenario.ts';
+import type { NodeTraits, Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 
 export interface Outcome {
@@ -29,12 +29,18 @@ export interface Outcome {
  * late has a bound of its own, from when it joins.
  */
 export function boundSeconds(scenario: Scenario): number {
-  const staying = scenario.nodes.filter(({ dieMs }) => dieMs === undefined);
-  const { blobBytes: size, originBytesPerSecond: origin } = scenario;
-  const up = staying.reduce((sum, node) => sum + node.bytesPerSecond, 0);
+  const { blobBytes: size } = scenario;
+  const given = scenario.nodes.filter(({ whole }) => whole === true);
+  const staying = scenario.nodes.filter(({ dieMs, whole }) => dieMs === undefined && whole !== true);
+  const origin = given.length === 0 ? scenario.originBytesPerSecond : rateOf(given);
+  const up = rateOf(staying);
   const together = Math.max(size / origin, (staying.length * size) / (origin + up));
   const own = staying.map((node) => node.startMs / 1000 + size / (node.downBytesPerSecond ?? node.bytesPerSecond));
   return Math.max(together, ...own);
+}
+
+function rateOf(nodes: readonly NodeTraits[]): number {
+  return nodes.reduce((sum, node) => sum + node.bytesPerSecond, 0);
 }
 
 export function outcomeOf(world: World, ended: boolean): Outcome {
@@ -44,7 +50,8 @@ export function outcomeOf(world: World, ended: boolean): Outcome {
   const seconds = (sorted.at(-1) ?? Infinity) / 1000;
   const bound = boundSeconds(scenario);
   const received = nodes.reduce((sum, node) => sum + node.host.receivedBytes, 0);
-  const needed = nodes.reduce((sum, node) => sum + node.have.count * world.blob.manifest.pieceSizeBytes, 0);
+  const fetching = nodes.filter(({ traits }) => traits.whole !== true);
+  const needed = fetching.reduce((sum, node) => sum + node.have.count * world.blob.manifest.pieceSizeBytes, 0);
   const sent = nodes.filter(({ dead }) => !dead).map(({ host }) => host.sentBytes);
   const wrong = nodes.flatMap((node) => {
     const unverified = [...node.have.indices()].filter((index) => !node.verified.has(index));

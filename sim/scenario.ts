@@ -39,6 +39,8 @@ export interface NodeTraits {
   readonly busy?: number;
   /** It cannot read the origin. */
   readonly withoutOrigin?: boolean;
+  /** It has everything from the beginning. */
+  readonly whole?: boolean;
 }
 
 export const MIB = 2 ** 20;

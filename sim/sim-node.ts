@@ -52,6 +52,7 @@ export class SimNode {
     const { time, log, transferMetrics, blob } = world;
     this.have = new Bitfield(world.pieceCount);
     this.view = new HaveView(world.pieceCount);
+    if (traits.whole === true) this.#fill();
     this.blame = new BlameLedger({ clock: time, log, metrics: new Metrics() });
     this.download = new Download(
       { blob, have: this.have, ...world.downloadOptions(this) },
@@ -125,6 +126,14 @@ export class SimNode {
   thaw(): void {
     this.#world.network.thaw(this.host);
     this.#tell();
+  }
+
+  #fill(): void {
+    for (const index of this.have.missing()) {
+      this.have.add(index);
+      this.verified.add(index);
+    }
+    this.view.add([...this.verified]);
   }
 
   #gained(index: number): void {

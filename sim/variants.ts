@@ -71,6 +71,14 @@ export const VARIANTS: readonly Variant[] = [
     scenario: (o) => ({ ...plainScenario(o), originGoneWhenRead: true }),
   },
   {
+    // No origin: one of the nodes has it.
+    name: 'one-seed',
+    ratio: 1.1,
+    copies: 0,
+    scenario: (o) =>
+      withNodes(plainScenario(o), (traits, index) => ({ ...traits, withoutOrigin: true, whole: index === 0 })),
+  },
+  {
     name: 'liar',
     ratio: 1.3,
     // Who does not believe it reads its part again.

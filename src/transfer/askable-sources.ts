@@ -9,6 +9,7 @@ export interface AskingConditions {
   /** Of all peers of the download together. */
   readonly peerBytesPerSecond: number;
   readonly holdingOf: (session: SourceSession) => Holding;
+  readonly isSeed: (session: SourceSession) => boolean;
   /** In flight in all downloads. */
   readonly totalBytes: () => number;
   /** Whether the limit on origins lets one more piece be asked for; looked at only when there is an origin to ask. */
@@ -70,6 +71,7 @@ export class AskableSources {
 class AskableSource implements PickSource {
   readonly key: string;
   readonly kind: 'peer' | 'origin';
+  readonly isSeed: boolean;
   readonly holding: Holding;
   readonly #session: SourceSession;
   readonly #together: Together;
@@ -80,6 +82,7 @@ class AskableSource implements PickSource {
   constructor(session: SourceSession, together: Together) {
     this.key = session.key;
     this.kind = session.id.kind;
+    this.isSeed = together.conditions.isSeed(session);
     this.holding = together.conditions.holdingOf(session);
     this.#session = session;
     this.#together = together;

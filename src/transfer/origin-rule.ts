@@ -7,6 +7,8 @@ export interface OriginRule {
   readonly reads?: boolean;
   /** When to look again although nothing has happened; in the past when there is no such time. */
   readonly wakeMs: number;
+  /** The peer has, for now, what all others are to have from it, although it has not everything. */
+  isSeed?(fetcher: string): boolean;
   /** The fetcher has one more piece. */
   gained(fetcher: string, nowMs: number): void;
   look(look: OriginLook): OriginPolicy;

@@ -46,7 +46,7 @@ export interface OriginLook {
   readonly starvedMs: number;
   /** How long a piece takes from the origin; 0 when unknown. */
   readonly pieceMs: number;
-  /** Neither here nor with any usable peer. */
+  /** Neither here nor with any usable peer but seeds. */
   isMissingEverywhere(index: number): boolean;
   /** It is, or should be, one of this node's sources. */
   isNeighbour(fetcher: string): boolean;
@@ -113,8 +113,8 @@ export class OriginShare {
     const settling = this.#settling;
     const inSteps = this.#readers.length > 1 || look.nowMs >= this.#startMs + ALONE_MS;
     const stepOf = (index: number): number => (inSteps ? Math.floor((index * STEPS) / this.#options.pieceCount) : 0);
-    return ({ index, copies, lateMs }) => {
-      if (settling) return undefined;
+    return ({ index, copies, lateMs, ofSeed = false }) => {
+      if (settling && !ofSeed) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? HELP_RANK : undefined;
       if (copies > 0 || !this.#isReader) return undefined;
       const owner = this.#owners[index] ?? 0;

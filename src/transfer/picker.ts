@@ -26,6 +26,11 @@ const FIRST_SHARE = 1 / 4;
 export interface PickSource {
   readonly key: string;
   readonly kind: 'peer' | 'origin';
+  /**
+   * A peer that has what nobody who fetches has yet, and one of few: its uplink is shared out among those who fetch, each
+   * piece to one of them, or it would give the same again and again while the others have nothing to give each other.
+   */
+  readonly isSeed: boolean;
   /** How many more requests it takes now; 0 when its window is full. */
   readonly room: number;
   /** Nothing is asked of it now. */
@@ -48,8 +53,10 @@ export interface PickRequest {
 /** A piece that an origin may be asked for. */
 export interface OriginPiece {
   readonly index: number;
-  /** Usable peers that hold it. */
+  /** Usable peers that hold it; where a seed may be asked for it, without seeds. */
   readonly copies: number;
+  /** It is a seed that may be asked. */
+  readonly ofSeed?: boolean;
   /** In the endgame, how long it has kept us waiting and will still: the shorter of both. */
   readonly lateMs?: number;
 }
@@ -70,6 +77,8 @@ export interface PickState {
   /** Usable peers that hold a piece. */
   copies(index: number): number;
   readonly originPolicy: OriginPolicy;
+  /** The same for seeds; absent where there are none. */
+  readonly seedPolicy?: OriginPolicy;
   /** Whether the policy may name an open piece at all now; if not, origins give only what is late. */
   readonly readsOrigins: boolean;
   /**
@@ -89,9 +98,10 @@ export interface Pick {
 
 export function pickNext(state: PickState, sources: readonly PickSource[], random: Random): Pick | undefined {
   const roomy = sources.filter((source) => source.room > 0);
-  // The uplink of an origin is the scarce thing, and must never wait.
+  // The uplink of an origin is the scarce thing, and must never wait; where there is none, that of a seed.
   return (
     (state.readsOrigins ? pickOpen(state, ofKind('origin', roomy), random) : undefined) ??
+    pickOpen(state, seedsOf(roomy), random) ??
     pickOpen(state, ofKind('peer', roomy), random) ??
     pickMove(state, sources, random) ??
     (roomy.length === 0 || anyOpen(state, sources) ? undefined : pickEndgame(state, roomy, random))
@@ -121,7 +131,8 @@ function takeQuicker(sources: PickSource[], random: Random): PickSource {
 }
 
 function rarestAt(state: PickState, source: PickSource, random: Random): number | undefined {
-  if (source.kind === 'peer' && !state.inOrder && random() < FIRST_SHARE) return firstAt(state, source);
+  if (source.kind === 'peer' && !source.isSeed && !state.inOrder && random() < FIRST_SHARE)
+    return firstAt(state, source);
   let best: number | undefined;
   let bestCopies = Infinity;
   let bestRank = Infinity;
@@ -164,7 +175,8 @@ function pickMove(state: PickState, sources: readonly PickSource[], random: Rand
     if (request?.movable !== true || requests.length > 1 || request.ageMs < longestMs) continue;
     const { ageMs } = request;
     const quicker = idle.filter((source) => {
-      return ageMs >= Math.max(MOVE_AFTER_MS, MOVE_GAIN * source.expectedMs) && isHeld(source.holding, index);
+      if (ageMs < Math.max(MOVE_AFTER_MS, MOVE_GAIN * source.expectedMs)) return false;
+      return rankAt(state, source, { index }) !== undefined;
     });
     const chosen = randomOf(quicker, random);
     if (chosen === undefined) continue;
@@ -207,8 +219,10 @@ function rankAt(
   { index, lateMs }: { readonly index: number; readonly lateMs?: number },
 ): number | undefined {
   if (!isHeld(source.holding, index)) return undefined;
+  const late = lateMs === undefined ? {} : { lateMs };
+  if (source.isSeed) return state.seedPolicy?.({ index, copies: state.copies(index), ofSeed: true, ...late });
   if (source.kind === 'peer') return 0;
-  return state.originPolicy({ index, copies: state.copies(index), ...(lateMs === undefined ? {} : { lateMs }) });
+  return state.originPolicy({ index, copies: state.copies(index), ...late });
 }
 
 function offersAny(open: PieceSet, holding: Holding): boolean {
@@ -216,7 +230,11 @@ function offersAny(open: PieceSet, holding: Holding): boolean {
 }
 
 function ofKind(kind: PickSource['kind'], sources: readonly PickSource[]): PickSource[] {
-  return sources.filter((source) => source.kind === kind);
+  return sources.filter((source) => source.kind === kind && !source.isSeed);
+}
+
+function seedsOf(sources: readonly PickSource[]): PickSource[] {
+  return sources.filter(({ isSeed }) => isSeed);
 }
 
 function randomOf<T>(items: readonly T[], random: Random): T | undefined {

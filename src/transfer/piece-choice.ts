@@ -10,6 +10,7 @@ import { PieceSet } from './piece-set.ts';
 import { type Availability, sourceKey } from './piece-source.ts';
 import type { PiecesInFlight } from './pieces-in-flight.ts';
 import { type Holding, Rarity } from './rarity.ts';
+import { Seeds } from './seeds.ts';
 import type { HeardSession } from './session-listener.ts';
 import type { SourceSession } from './source-session.ts';
 import type { InFlightBudget } from './window.ts';
@@ -34,6 +35,8 @@ export interface PieceChoiceParts {
 }
 
 const PEER_RATE_TAU_MS = 3000;
+/** A node that has had nothing to ask for so long asks seeds for what was to come by others. */
+const STARVED_MS = 1000;
 
 /** What a download knows of pieces and sources, and what it asks next for that reason. No I/O, and time is a parameter. */
 export class PieceChoice {
@@ -43,6 +46,8 @@ export class PieceChoice {
   readonly #rarity: Rarity;
   readonly #share: OriginRule | undefined;
   readonly #peerRate = new RateMeter(PEER_RATE_TAU_MS);
+  /** Peers that had a part of it once: when they are done, others have what they have. */
+  readonly #seenFetching = new Set<string>();
   #idleSinceMs: number | undefined;
   /** When it was last asked, peers could have been asked for more than they had. */
   #wantsMore = true;
@@ -70,6 +75,7 @@ export class PieceChoice {
   /** Says whether it may change what is asked next. @param added as in `Availability` */
   availabilityChanged(session: HeardSession, added: readonly number[] | undefined, nowMs: number): boolean {
     const gained = this.#rarity.refresh(session.key, added);
+    if (session.availability?.complete === false) this.#seenFetching.add(session.key);
     if (!gained) return true;
     this.#share?.gained(session.id.id, nowMs);
     if (added !== undefined && !added.some((index) => this.#parts.inFlight.open.has(index))) return false;
@@ -98,15 +104,26 @@ export class PieceChoice {
       refusing.length === 0
         ? (index: number) => this.#rarity.copies(index)
         : (index: number) => this.#rarity.copies(index) - held(index);
-    const originPolicy = this.#originPolicy(copies, nowMs);
+    const isStarved = this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= STARVED_MS;
+    const seeds = isStarved ? [] : this.#seeds();
+    const seedSet = new Seeds({
+      holdings: seeds.map((session) => this.#holdingOf(session)),
+      copies,
+      open: inFlight.open,
+    });
+    const originPolicy = this.#originPolicy((index) => seedSet.copiesElsewhere(index), nowMs);
     const readsOrigins = this.#share?.reads ?? true;
     const { open, byPiece } = inFlight;
-    const state = { open, inFlight: byPiece, copies, originPolicy, readsOrigins, inOrder };
+    const state = {
+      ...{ open, inFlight: byPiece, copies, originPolicy, readsOrigins, inOrder },
+      ...(seeds.length === 0 ? {} : { seedPolicy: seedSet.policy(originPolicy) }),
+    };
     const sources = new AskableSources(sessions.values(), {
       nowMs,
       pieceSizeBytes: this.#geometry.pieceSizeBytes,
       peerBytesPerSecond: this.#peerRate.bytesPerSecond(nowMs),
       holdingOf: (session) => this.#holdingOf(session),
+      isSeed: (session) => seeds.includes(session),
       totalBytes: () => budget.bytes,
       originGranted,
     });
@@ -125,6 +142,22 @@ export class PieceChoice {
   /** When to look again although nothing has happened; in the past when there is no such time. */
   get wakeMs(): number {
     return this.#share?.wakeMs ?? -Infinity;
+  }
+
+  /** None where there is enough of them: as many as nodes that fetch. */
+  #seeds(): SourceSession[] {
+    const share = this.#share;
+    if (share === undefined) return [];
+    const seeds: SourceSession[] = [];
+    let fetching = 0;
+    for (const session of this.#parts.sessions.values()) {
+      const { id, availability, isRefusing } = session;
+      if (id.kind === 'origin' || availability === undefined || isRefusing) continue;
+      const isWhole = availability.complete && !this.#seenFetching.has(session.key);
+      if (isWhole || share.isSeed?.(id.id) === true) seeds.push(session);
+      else fetching += 1;
+    }
+    return seeds.length <= fetching ? seeds : [];
   }
 
   #originPolicy(copies: (index: number) => number, nowMs: number): OriginPolicy {

@@ -13,6 +13,7 @@ export type SourceActivity = 'active' | 'idle' | 'stalled' | 'blamed' | 'gone';
 export interface HeardSession {
   readonly id: SourceId;
   readonly key: string;
+  readonly availability: Availability | undefined;
   /** Pieces and bytes that this source was the first to deliver; counted by the download. */
   readonly delivered: { pieces: number; bytes: number };
 }

@@ -1,6 +1,6 @@
 import type { GrowingManifest } from './growing-manifest.ts';
 import type { OriginRule } from './origin-rule.ts';
-import { type OriginLook, TAKE_OVER_MS } from './origin-share.ts';
+import { type OriginLook, OriginShare, TAKE_OVER_MS } from './origin-share.ts';
 import type { OriginPolicy } from './picker.ts';
 import { readersInOrder } from './reader-election.ts';
 import { ReadingPace, SLOWEST_BYTES_PER_SECOND } from './reading-pace.ts';
@@ -21,7 +21,7 @@ const SETTLE_MS = 500;
 /** And so long for the first word of those it asks what they know. */
 const ANSWER_MS = 1500;
 /** How far ahead of the first unknown piece it is read: enough for a link, and nearly in order, as a disk likes it. */
-const READ_AHEAD = 16;
+const READ_AHEAD = 32;
 /** In the endgame the origin gives what another was asked for only when that is so late. */
 const ENDGAME_LATE_MS = 3000;
 /** A node that gains nothing while others do cannot reach who has it: it reads what it lacks. */
@@ -50,6 +50,8 @@ export class SingleReader implements OriginRule {
   #order: readonly string[] = [];
   #isAnswered = false;
   #mayRead = false;
+  /** What the others take from the reader is shared out among them as if it were the origin. */
+  readonly #share: OriginShare;
 
   constructor(options: SingleReaderOptions) {
     this.#options = options;
@@ -58,6 +60,12 @@ export class SingleReader implements OriginRule {
     this.#patienceMs = Math.max(TAKE_OVER_MS, (pieceSizeBytes / SLOWEST_BYTES_PER_SECOND) * 1000);
     this.#pace = new ReadingPace({ windowMs: this.#patienceMs });
     this.#turn = { reader: options.self, sinceMs: -Infinity };
+    const { growing, self, hasCompany } = options;
+    const listeners = (): string[] => [self, ...options.fetchers()].filter((peerId) => peerId !== this.#order[0]);
+    this.#share = new OriginShare({
+      ...{ sha256: growing.draft.id, pieceCount: growing.known.length, self, hasCompany },
+      fetchers: listeners,
+    });
   }
 
   get reads(): boolean {
@@ -74,7 +82,12 @@ export class SingleReader implements OriginRule {
     return this.#startMs + (this.#nowMs < this.#startMs + SETTLE_MS ? SETTLE_MS : ANSWER_MS);
   }
 
+  isSeed(fetcher: string): boolean {
+    return fetcher === this.#order[0];
+  }
+
   gained(fetcher: string, nowMs: number): void {
+    this.#share.gained(fetcher, nowMs);
     this.#progressed(fetcher, nowMs);
     this.#pace.has(fetcher, this.#options.growing.manifest.pieceSizeBytes, nowMs);
   }
@@ -122,7 +135,10 @@ export class SingleReader implements OriginRule {
     const { growing, self } = this.#options;
     const isStarved = look.starvedMs >= STARVED_MS && this.#order.some((peerId) => this.#isThere(peerId));
     this.#mayRead = isStarved || (this.#order[0] === self && !this.#isSettling());
-    return ({ index, copies, lateMs }) => {
+    const ofReader = this.#share.look(look);
+    return (piece) => {
+      if (piece.ofSeed === true) return ofReader(piece);
+      const { index, copies, lateMs } = piece;
       if (!this.#mayRead) return undefined;
       if (lateMs !== undefined) return lateMs >= ENDGAME_LATE_MS ? index : undefined;
       if (copies > 0) return undefined;

@@ -31,6 +31,18 @@ test('those that read from origins use each other', () => {
   }
 });
 
+test('those that read use all seeds where there are few, for each piece comes from a seed to one of them', () => {
+  const readers = readersOf(sha256, ids, 8);
+  const seeds = ['seed-1', 'seed-2'].map((id) => ({ id, fetching: false }));
+  for (const self of readers) {
+    const neighbours = neighboursOf({ sha256, self }, [...candidates, ...seeds]);
+    assert.ok(neighbours.includes('seed-1') && neighbours.includes('seed-2'), self);
+  }
+  const many = [...new Array(200).keys()].map((index) => ({ id: `seed-${index}`, fetching: false }));
+  const drawn = neighboursOf({ sha256, self: readers[0] ?? '' }, [...candidates, ...many]);
+  assert.ok(drawn.some((id) => id.startsWith('node-') && !readers.includes(id)));
+});
+
 test('who leaves changes one neighbour, and the same list gives the same draw', () => {
   const before = neighboursOf({ sha256, self: 'node-7' }, candidates);
   assert.deepEqual(neighboursOf({ sha256, self: 'node-7' }, candidates.toReversed()), before);

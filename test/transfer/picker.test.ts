@@ -70,7 +70,7 @@ function situationOf(plan: Plan): Situation {
       readsOrigins: true,
     },
     sources: plan.sources.map(({ kind, room, expectedMs, holds }, i) => {
-      return { key: `s${i}`, kind, room, expectedMs, idle: false, holding: holdingOf(holds) };
+      return { key: `s${i}`, kind, isSeed: false, room, expectedMs, idle: false, holding: holdingOf(holds) };
     }),
     holders: plan.sources.map(({ holds }) => [...holds]),
     have,
@@ -211,7 +211,9 @@ test('of the pieces asked of a peer most are the rarest, and every fourth the fi
     inOrder: false,
     readsOrigins: true,
   };
-  const sources: PickSource[] = [{ key: 'a', kind: 'peer', room: 1, idle: false, expectedMs: 0, holding: 'all' }];
+  const sources: PickSource[] = [
+    { key: 'a', kind: 'peer', isSeed: false, room: 1, idle: false, expectedMs: 0, holding: 'all' },
+  ];
   const random = seededRandom(42);
   const counts = new Array<number>(8).fill(0);
   for (let i = 0; i < 4000; i += 1) counts[pickNext(state, sources, random)!.index]! += 1;
@@ -232,7 +234,15 @@ test('another origin policy is obeyed', () => {
     inOrder: false,
     readsOrigins: true,
   };
-  const origin: PickSource = { key: 'o', kind: 'origin', room: 1, idle: false, expectedMs: 0, holding: 'all' };
+  const origin: PickSource = {
+    key: 'o',
+    kind: 'origin',
+    isSeed: false,
+    room: 1,
+    idle: false,
+    expectedMs: 0,
+    holding: 'all',
+  };
   assert.deepEqual(pickNext(state, [origin], seededRandom(1)), { index: 6, sourceKey: 'o', endgame: false });
   state.open.delete(6);
   const all = { ...state, inFlight: new Map([[6, [askedOf('o')]]]) };
@@ -249,7 +259,15 @@ test('what waits in line at a busy peer is moved to an idle one that holds it to
     inOrder: false,
     readsOrigins: true,
   });
-  const idle: PickSource = { key: 'idle', kind: 'peer', room: 0, idle: true, expectedMs: 100, holding: 'all' };
+  const idle: PickSource = {
+    key: 'idle',
+    kind: 'peer',
+    isSeed: false,
+    room: 0,
+    idle: true,
+    expectedMs: 100,
+    holding: 'all',
+  };
   const moved = { index: 3, sourceKey: 'idle', endgame: false, insteadOf: 'busy' };
   assert.deepEqual(pickNext(state(waiting), [idle], seededRandom(1)), moved);
   assert.equal(pickNext(state({ ...waiting, movable: false }), [idle], seededRandom(1)), undefined);

@@ -74,10 +74,10 @@ test('the elected node waits a moment for news, and reads in order, not far ahea
   assert.deepEqual(mayRead(400), []);
   assert.deepEqual(
     mayRead(600),
-    Array.from({ length: 16 }, (_, index) => index),
+    Array.from({ length: 32 }, (_, index) => index),
   );
   for (let index = 0; index < 10; index += 1) growing.read(index, new Uint8Array(32));
-  assert.equal(Math.max(...mayRead(700)), 25);
+  assert.equal(Math.max(...mayRead(700)), 41);
 });
 
 test('one that reads nothing for three seconds loses its turn, and then only the next one reads', () => {
@@ -117,4 +117,26 @@ test('a node that gains nothing while others do reads what it lacks', () => {
   }
   assert.deepEqual(mayRead(12_200), []);
   assert.ok(mayRead(12_400, 10_000).length > 0);
+});
+
+test('what the others take from the reader is shared out among them: each piece belongs to one', () => {
+  const listeners = ORDER.slice(1);
+  const parts = listeners.map((self) => {
+    const { rule } = scene(self);
+    const none = (): boolean => false;
+    const look = { nowMs: 10, starvedMs: 0, pieceMs: 0, isMissingEverywhere: none, isNeighbour: none, isWatched: none };
+    rule.look(look);
+    assert.deepEqual(
+      NAMES.filter((name) => rule.isSeed(name)),
+      [FIRST],
+    );
+    const policy = rule.look({ ...look, nowMs: 200 });
+    const isOwn = (index: number): boolean => policy({ index, copies: 0, ofSeed: true }) !== undefined;
+    return [...new Array(100).keys()].filter(isOwn);
+  });
+  assert.deepEqual(
+    parts.flat().toSorted((a, b) => a - b),
+    [...new Array(100).keys()],
+  );
+  for (const part of parts) assert.ok(part.length > 8, `${part.length}`);
 });
