@@ -20,6 +20,17 @@ export interface DraftReadingListener {
   changed(error: unknown): void;
 }
 
+/**
+ * The thread of the mount reads some MiB in one go, and would wait for the next order after each piece of it: on a busy
+ * machine that is as long as the reading.
+ */
+const WINDOW_BYTES = 4 * 2 ** 20;
+const LEAST_PIECES = 2;
+
+function windowOf({ manifest }: BlobTarget): number {
+  return Math.max(LEAST_PIECES, WINDOW_BYTES / manifest.pieceSizeBytes);
+}
+
 /** One file of a mounted origin that nobody has hashed: what is read of it is right by definition. */
 export class MountedDraft {
   readonly url: string;
@@ -53,7 +64,7 @@ export class MountedDraft {
   #open(blob: BlobTarget, listener: DraftReadingListener): PieceSource {
     const { plane, thread } = this.#parts;
     const source = new WorkerSource<'read-file'>(
-      { id: { kind: 'origin', id: this.url } },
+      { id: { kind: 'origin', id: this.url }, leastWindow: windowOf(blob) },
       {
         blob: plane.openBlob(blob),
         thread: () => thread,

@@ -46,6 +46,8 @@ export interface Fetched {
 export interface PieceSource {
   readonly id: SourceId;
   readonly availability: Availability;
+  /** To be asked for at once at least, where each piece costs hardly more than the turn that it is ordered in. */
+  readonly leastWindow?: number;
   /**
    * Resolves when the piece is verified and written into the partial, its have map included. `onBytes` reports progress
    * (bytes since the last call) for rate and stall detection; calls after the end are ignored. Pieces may be asked for

@@ -109,7 +109,9 @@ export class SourceSession implements HeardSession {
 
   /** Pieces to keep in flight while it is usable. */
   window(nowMs: number): number {
-    return this.#retry.probing ? 1 : windowOf(this.#line.pace(nowMs), this.#blob.manifest.pieceSizeBytes);
+    if (this.#state.kind !== 'open' || this.#retry.probing) return 1;
+    const { leastWindow = 1 } = this.#state.source;
+    return Math.max(leastWindow, windowOf(this.#line.pace(nowMs), this.#blob.manifest.pieceSizeBytes));
   }
 
   /** The source is there (again): what was known about its last failure no longer holds, what it is blamed for does. */
@@ -255,10 +257,8 @@ export class SourceSession implements HeardSession {
         this.#leaveAlone(request);
         break;
       case 'stalled':
-        this.#parts.metrics.stalls.inc({ source: this.id.kind });
-        this.#retryLater(penalty, detail);
-        break;
       case 'gone':
+        if (penalty === 'stalled') this.#parts.metrics.stalls.inc({ source: this.id.kind });
         this.#retryLater(penalty, detail);
         break;
       case 'defect':

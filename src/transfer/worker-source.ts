@@ -27,12 +27,17 @@ export interface WorkerSourceParts<K extends FetchTaskKind> {
 export class WorkerSource<K extends FetchTaskKind> implements PieceSource {
   readonly id: SourceId;
   readonly availability: Availability;
+  readonly leastWindow: number;
   readonly #parts: WorkerSourceParts<K>;
   readonly #closing = new AbortController();
 
-  constructor(options: { readonly id: SourceId; readonly availability?: Availability }, parts: WorkerSourceParts<K>) {
+  constructor(
+    options: { readonly id: SourceId; readonly availability?: Availability; readonly leastWindow?: number },
+    parts: WorkerSourceParts<K>,
+  ) {
     this.id = options.id;
     this.availability = options.availability ?? everything;
+    this.leastWindow = options.leastWindow ?? 1;
     this.#parts = parts;
   }
 

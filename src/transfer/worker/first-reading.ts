@@ -5,8 +5,15 @@ import type { FdCache } from './fd-cache.ts';
 import { type OriginPieceOrder, openOriginFile, refuseChanged } from './fetch-file.ts';
 import { breathe, Progress, sourceError, type TaskContext } from './task.ts';
 
-/** In one go: each go costs a look at the file's time, a round trip where nothing keeps it, and so does each read. */
-const AHEAD_BYTES = 1024 * 1024;
+/**
+ * In one go: each costs a look at the file's time, and where nothing keeps that a round trip, which stands in line behind
+ * whatever the mount reads ahead. So goes grow while the file is read in order, but the first pieces are soon told.
+ */
+const FIRST_GO_BYTES = 256 * 1024;
+const LONGEST_GO_BYTES = 4 * 1024 * 1024;
+/** Of a call, after which others have their turn; and no step more when a go has taken so long: who is silent is left. */
+const STEP_BYTES = 1024 * 1024;
+const GO_MS = 500;
 /** Another file under the name is noticed so much later; until then what is read is of the file as it was listed. */
 const NAME_CHECK_MS = 1000;
 
@@ -19,6 +26,7 @@ type DraftPieceOrder = OriginPieceOrder & { readonly modifiedNs: bigint };
  */
 export class FirstReading {
   #buffer: Uint8Array | undefined;
+  #goBytes = FIRST_GO_BYTES;
   #path = '';
   #modifiedNs: bigint | undefined;
   #start = 0;
@@ -51,16 +59,16 @@ export class FirstReading {
 
   #fill(order: DraftPieceOrder, at: number, files: FdCache): void {
     const nowMs = performance.now();
-    const isNamed = order.path === this.#path && nowMs - this.#namedMs < NAME_CHECK_MS;
+    const isSameFile = order.path === this.#path && order.modifiedNs === this.#modifiedNs;
+    const isNamed = isSameFile && nowMs - this.#namedMs < NAME_CHECK_MS;
+    this.#goBytes = isSameFile && at === this.#end ? Math.min(LONGEST_GO_BYTES, this.#goBytes * 2) : FIRST_GO_BYTES;
     this.#end = this.#start;
     const file = isNamed ? files.take(order.path) : openOriginFile(order, files);
     if (!isNamed) this.#namedMs = nowMs;
     this.#path = order.path;
     this.#modifiedNs = order.modifiedNs;
     try {
-      const buffer = (this.#buffer ??= alignedBytes(AHEAD_BYTES));
-      const read = readSync(file.fd, buffer, 0, Math.min(AHEAD_BYTES, order.sizeBytes - at), at);
-      if (read === 0) throw new ShoalError('source-gone', "the origin's file has become shorter");
+      const read = this.#go(file.fd, at, Math.min(this.#goBytes, order.sizeBytes - at));
       refuseChanged(fstatSync(file.fd, { bigint: true }), order);
       this.#start = at;
       this.#end = at + read;
@@ -72,5 +80,18 @@ export class FirstReading {
     } finally {
       file.release();
     }
+  }
+
+  /** How much of what is wanted has been read: less where that takes long. @throws ShoalError `source-gone` */
+  #go(fd: number, at: number, wanted: number): number {
+    const buffer = (this.#buffer ??= alignedBytes(LONGEST_GO_BYTES));
+    const untilMs = performance.now() + GO_MS;
+    let read = 0;
+    do {
+      const step = readSync(fd, buffer, read, Math.min(STEP_BYTES, wanted - read), at + read);
+      if (step === 0) throw new ShoalError('source-gone', "the origin's file has become shorter");
+      read += step;
+    } while (read < wanted && performance.now() < untilMs);
+    return read;
   }
 }
