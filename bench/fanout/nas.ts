@@ -51,7 +51,7 @@ export class Nas implements AsyncDisposable {
   async mountOn(node: Host, at: string): Promise<void> {
     await mkdir(at, { recursive: true });
     // Plain SFTP without ssh: a link of some 50 Mbit/s is to be the limit, not encryption.
-    const flags = ['-f', '-o', `directport=${SFTP_PORT},ro,dir_cache=no,attr_timeout=0,entry_timeout=0`];
+    const flags = ['-f', '-o', `directport=${SFTP_PORT},ro,dir_cache=no`];
     const source = `${this.host.address}:${this.directory}`;
     this.#mounts.push(spawnOwned([...node.wrapper, 'sshfs', source, at, ...flags], { stdio: 'ignore' }));
     await eventually(`${node.name} has mounted the NAS`, () => spawnSync('mountpoint', ['-q', at]).status === 0);

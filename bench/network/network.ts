@@ -13,6 +13,8 @@ const QUEUE = '100ms';
  * hosts at 50 Mbit/s each, which is the work of eight cards.
  */
 const OFFLOAD = 8;
+/** What Linux has unless somebody chose another. */
+const CONGESTION_CONTROL = 'cubic';
 const CONTROL = 'control';
 const LAN = 'lan';
 
@@ -95,6 +97,7 @@ export class Host implements AsyncDisposable {
       for net in default all; do echo 1 > /proc/sys/net/ipv6/conf/$net/disable_ipv6; done
       ip link set lo up
       ip addr add ${this.address}/16 dev eth0 && ip link set eth0 up
+      ip route replace 10.77.0.0/16 dev eth0 src ${this.address} congctl ${CONGESTION_CONTROL}
       ip addr add ${this.controlAddress}/16 dev control && ip link set control up`);
     if (this.mbit === 0) return;
     this.#run(`ip link set dev eth0 gso_max_segs ${OFFLOAD}; ${shaping('eth0', this.mbit)}`);
