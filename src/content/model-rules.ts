@@ -59,9 +59,13 @@ export function groupModels(paths: Iterable<string>): ModelGroup[] {
   }
   const taken = new Set(groups.map((group) => group.id));
   // A set whose common name is taken (by the file that the shards were merged into, or by a set of another count) goes
-  // by its first shard, as llama.cpp itself names it. Whole sets choose before broken ones.
+  // by its first shard, as llama.cpp itself names it, and where a folder has that name by another. A file's name is its own
+  // set's. Whole sets choose before broken ones.
+  const files = new Set(loose);
   for (const set of shardSets(loose).sort((a, b) => Number(isWhole(b)) - Number(isWhole(a)))) {
-    const id = taken.has(set.whole) ? set.first : set.whole;
+    const isFree = (name: string): boolean => !taken.has(name);
+    const whole = files.has(set.whole) ? [] : [set.whole];
+    const id = [...whole, set.first, ...set.paths].find(isFree) ?? set.first;
     taken.add(id);
     groups.push({ id, kind: 'shards', aliases: aliasesOf(id), paths: set.paths, complete: isWhole(set) });
   }

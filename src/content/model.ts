@@ -135,12 +135,9 @@ function checkScope(id: string, paths: readonly string[]): void {
   if (only === id && paths.length === 1) return;
   const seen = new Set(paths);
   if (seen.size < paths.length) throw invalid(id, 'names a file twice');
-  const count = shardOf(paths[0] ?? '')?.count;
-  const isShard = (path: string): boolean => {
-    const shard = shardOf(path);
-    return shard !== undefined && shard.count === count && (shard.whole === id || shard.first === id);
-  };
-  if (count === paths.length && paths.every(isShard)) return;
+  const set = shardOf(paths[0] ?? '');
+  const isNamed = set !== undefined && set.count === paths.length && (set.whole === id || seen.has(id));
+  if (isNamed && paths.every((path) => shardOf(path)?.first === set.first)) return;
   for (const path of paths) {
     if (!path.startsWith(`${id}/`)) throw invalid(id, `names a file outside itself: ${path}`);
     // No disk can hold both `a` and `a/b` as files.

@@ -108,6 +108,28 @@ test('shards whose common name is taken go by their first shard', () => {
   );
 });
 
+test('shards go by one of their own names when also that of the first is taken', () => {
+  const inFolder = ['x-00001-of-00002.gguf/model_index.json', 'x-00002-of-00002.gguf', 'x.gguf'];
+  assert.deepEqual(idsOf(inFolder), ['x-00001-of-00002.gguf', 'x-00002-of-00002.gguf', 'x.gguf']);
+  // The first set's common name is that of a shard of the second.
+  const shards = ['x-00001-of-00002-00001-of-00001.gguf', 'x-00001-of-00002.gguf', 'x-00002-of-00002.gguf', 'x.gguf'];
+  const groups = groupModels(shards);
+  assert.deepEqual(
+    groups.map(({ id }) => id),
+    ['x-00001-of-00002-00001-of-00001.gguf', 'x-00001-of-00002.gguf', 'x.gguf'],
+  );
+  for (const { id, paths } of groups)
+    assert.ok(
+      validateModel(
+        makeModel(
+          id,
+          [],
+          paths.map((path) => fileAt(path)),
+        ),
+      ),
+    );
+});
+
 test('any directory is sorted the same in any order: every model file in one model, no id twice', () => {
   fc.assert(
     fc.property(diskPaths, fc.nat(), (paths, turn) => {
