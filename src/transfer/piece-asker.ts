@@ -26,6 +26,7 @@ interface Pending {
   readonly length: number;
   missing: number;
   cancelled: boolean;
+  cancelledMs: number;
 }
 
 export interface PieceAskerOptions {
@@ -68,10 +69,16 @@ export class PieceAsker {
   }
 
   /** The oldest request, and whether its bytes have begun to come. */
-  get oldest(): { readonly id: number; readonly begun: boolean; readonly cancelled: boolean } | undefined {
+  get oldest(): { readonly id: number; readonly begun: boolean } | undefined {
     const entry = this.#pending[0];
     if (entry === undefined) return undefined;
-    return { id: entry.id, begun: entry.missing < entry.length, cancelled: entry.cancelled };
+    return { id: entry.id, begun: entry.missing < entry.length };
+  }
+
+  /** How long the oldest request has been given up without a word from the peer; 0 when it is still wanted. */
+  get givenUpMs(): number {
+    const entry = this.#pending[0];
+    return entry?.cancelled === true ? performance.now() - entry.cancelledMs : 0;
   }
 
   /** @throws ShoalError why the line ended, if it has; a breach that no request stands for only the first time */
@@ -87,7 +94,7 @@ export class PieceAsker {
     const id = this.#nextId;
     this.#nextId = (this.#nextId + 1) >>> 0;
     const { length } = piece;
-    const entry: Pending = { id, receiver, length, missing: length, cancelled: false };
+    const entry: Pending = { id, receiver, length, missing: length, cancelled: false, cancelledMs: 0 };
     this.#pending.push(entry);
     this.#send({ kind: 'get', id, sha256: piece.sha256, index: piece.index });
     return { cancel: () => this.#cancel(entry) };
@@ -127,6 +134,7 @@ export class PieceAsker {
   #cancel(entry: Pending): void {
     if (entry.cancelled || !this.#pending.includes(entry)) return;
     entry.cancelled = true;
+    entry.cancelledMs = performance.now();
     this.#send({ kind: 'cancel', id: entry.id });
     this.#watchCancelled();
   }

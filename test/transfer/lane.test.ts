@@ -150,6 +150,11 @@ class LaneBench implements AsyncDisposable {
     return bench;
   }
 
+  /** So many have been opened to the one that cheats. */
+  get cheatedLanes(): number {
+    return this.#cheated.length;
+  }
+
   /** The honest node's lane, or that of one with the same identity that cheats. */
   get port(): number {
     return this.trick === undefined ? this.giver.server.address.port : this.#cheatPort;
@@ -251,6 +256,21 @@ for (const trick of ['short-next', 'wrong-id', 'garbage', 'long'] as const) {
     await source.close();
   });
 }
+
+test('lane: a piece that is taken back costs no lane while the peer can still say so', async () => {
+  await using bench = await LaneBench.make({ seed: 'late' });
+  bench.trick = 'late';
+  const source = bench.open();
+  await source.fetch(bench.blob.piece(0), () => undefined, never);
+  const moved = new AbortController();
+  const fetching = source.fetch(bench.blob.piece(1), () => undefined, moved.signal);
+  await delay(20);
+  moved.abort();
+  await assert.rejects(fetching);
+  await source.fetch(bench.blob.piece(2), () => undefined, never);
+  assert.equal(bench.cheatedLanes, 1);
+  await source.close();
+});
 
 test('lane: what is sent is counted for the peer, and every upload slot is free afterwards', async () => {
   await using bench = await LaneBench.make({ seed: 'count' });

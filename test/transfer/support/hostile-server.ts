@@ -17,6 +17,7 @@ export type Trick =
   | 'half' // half a piece, then silence
   | 'wrong-id' // answers what was not asked
   | 'garbage' // no record of the protocol at all
+  | 'late' // honest, at the other end of a long line
   | 'denies' // does not hold what it claims to hold
   | 'resets';
 
@@ -32,9 +33,12 @@ export interface CheatLine {
   ): void;
 }
 
+const LATE_MS = 150;
+
 /** Speaks the piece protocol just well enough to cheat. */
 export function cheat(stream: CheatLine, blob: TestBlob, trick: Trick): void {
   let answered = 0;
+  const cancelled = new Set<number>();
   const reader = new RecordReader(REQUEST_BYTES);
   const send = (...parts: Uint8Array[]): void => {
     if (stream.writeStatus === 'writable') for (const part of parts) stream.send(part);
@@ -43,7 +47,10 @@ export function cheat(stream: CheatLine, blob: TestBlob, trick: Trick): void {
     send(encodeAnswer({ kind: 'data', id, bytes: bytes.length }), bytes);
   const answer = (record: Uint8Array): void => {
     const request = decodeRequest(record);
-    if (request.kind === 'cancel') return;
+    if (request.kind === 'cancel') {
+      cancelled.add(request.id);
+      return;
+    }
     answered += 1;
     const { id } = request;
     const bytes = blob.bytesOf(blob.piece(request.index));
@@ -78,6 +85,12 @@ export function cheat(stream: CheatLine, blob: TestBlob, trick: Trick): void {
         return;
       case 'garbage':
         send(new Uint8Array(ANSWER_BYTES).fill(0xff));
+        return;
+      case 'late':
+        setTimeout(() => {
+          if (cancelled.has(id)) send(encodeAnswer({ kind: 'cancelled', id, bytes: 0 }));
+          else data(id, bytes);
+        }, LATE_MS);
         return;
       case 'denies':
         send(encodeAnswer({ kind: 'not-held', id, bytes: 0 }));

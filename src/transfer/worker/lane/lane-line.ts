@@ -9,6 +9,8 @@ import { type ConnectLaneParts, connectLane } from './connect-lane.ts';
 
 /** For an address whose packets are dropped: who waits falls back to the libp2p stream. */
 const CONNECT_MS = 2500;
+/** A peer on a long, full line and a busy machine has said by then what becomes of a piece that is taken back. */
+const STUCK_MS = 500;
 
 /**
  * The asking end of one lane. Bytes come into one static buffer for each line, so receiving makes no garbage, and are
@@ -65,9 +67,9 @@ export class LaneLine {
     return this.#asker.busy;
   }
 
-  /** What was asked first is given up, and the peer has not even said so yet: what is asked now would wait behind it. */
+  /** What was asked first is given up, and the peer does not even say so: what is asked now would wait behind it. */
   get stuck(): boolean {
-    return this.#asker.oldest?.cancelled === true;
+    return this.#asker.givenUpMs >= STUCK_MS;
   }
 
   /** Where a receiver may gather its bytes while it is the one that receives. */
