@@ -36,6 +36,8 @@ export interface DraftReadingParts extends DraftChecksParts {
 const SIGN_MS = 100;
 const FOLLOW_LOOK_MS = 200;
 const FOLLOW_AGAIN_MS = 1_000;
+/** While nothing is read before it is heard: who begins at the same moment does not know of the draft yet. */
+const FOLLOW_SOON_MS = 100;
 /** The reader, and who comes after it: when it goes, its successor is known already. */
 const FOLLOWED = 2;
 
@@ -180,7 +182,9 @@ export class DraftReading {
           log.debug({ peer: peerId, problem: messageOf(error) }, 'growing manifest not heard');
           if (codeOf(error) === 'source-lied') this.#blame(peerId, undefined, messageOf(error));
         }
-        await clock.sleep(FOLLOW_AGAIN_MS, controller.signal).catch(() => undefined);
+        await clock
+          .sleep(this.rule.isSettling ? FOLLOW_SOON_MS : FOLLOW_AGAIN_MS, controller.signal)
+          .catch(() => undefined);
       }
     } finally {
       release();

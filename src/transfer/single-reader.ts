@@ -77,6 +77,15 @@ export class SingleReader implements OriginRule {
     return this.#order;
   }
 
+  /** Whether it is waited for what others know before anything is read. */
+  get isSettling(): boolean {
+    const { hasCompany } = this.#options;
+    if (this.#startMs === undefined) return true;
+    const sinceMs = this.#nowMs - this.#startMs;
+    if (sinceMs >= ANSWER_MS || !hasCompany()) return false;
+    return sinceMs < SETTLE_MS || (this.#order.length > 1 && !this.#isAnswered);
+  }
+
   get wakeMs(): number {
     if (this.#startMs === undefined) return -Infinity;
     return this.#startMs + (this.#nowMs < this.#startMs + SETTLE_MS ? SETTLE_MS : ANSWER_MS);
@@ -134,7 +143,7 @@ export class SingleReader implements OriginRule {
     this.elect(look.nowMs);
     const { growing, self } = this.#options;
     const isStarved = look.starvedMs >= STARVED_MS && this.#order.some((peerId) => this.#isThere(peerId));
-    this.#mayRead = isStarved || (this.#order[0] === self && !this.#isSettling());
+    this.#mayRead = isStarved || (this.#order[0] === self && !this.isSettling);
     const ofReader = this.#share.look(look);
     return (piece) => {
       if (piece.ofSeed === true) return ofReader(piece);
@@ -183,13 +192,5 @@ export class SingleReader implements OriginRule {
 
   #isThere(reader: string): boolean {
     return this.#nowMs - (this.#progressMs.get(reader) ?? -Infinity) < this.#patienceMs;
-  }
-
-  #isSettling(): boolean {
-    const { hasCompany } = this.#options;
-    if (this.#startMs === undefined) return true;
-    const sinceMs = this.#nowMs - this.#startMs;
-    if (sinceMs >= ANSWER_MS || !hasCompany()) return false;
-    return sinceMs < SETTLE_MS || (this.#order.length > 1 && !this.#isAnswered);
   }
 }

@@ -24,6 +24,8 @@ export function hashOf(version: string, index: number): Uint8Array {
 }
 
 export interface NodeOptions {
+  /** So long after it has said that it fetches, it knows nothing yet of the draft it is asked for. */
+  readonly opensAfterMs?: number;
   /** What its mount shows, or what a liar makes of it. */
   readonly version?: string;
   /** What it tells the hashes of, and gives the pieces of. */
@@ -93,6 +95,7 @@ export class DraftFleet {
 
 export class DraftNode {
   readonly id: string;
+  readonly openMs: number;
   readonly fleet: DraftFleet;
   readonly have: Bitfield;
   readonly blame: BlameLedger;
@@ -117,6 +120,7 @@ export class DraftNode {
     this.id = id;
     this.fleet = fleet;
     this.#options = options;
+    this.openMs = fleet.clock.monotonic() + (options.opensAfterMs ?? 0);
     this.have = new Bitfield(fleet.pieceCount);
     this.blame = new BlameLedger({ clock: fleet.clock, log: silentLog, metrics: this.#metrics });
     this.done = this.#run();
@@ -297,6 +301,7 @@ export class DraftNode {
     await clock.sleep(LATENCY_MS, signal);
     const node = nodes.get(peerId);
     if (node === undefined) throw new ShoalError('source-gone', 'it is not there');
+    if (clock.monotonic() < node.openMs) return;
     const { growing } = node.reading;
     for (let told = 0, marked = false; ; ) {
       for (; told < growing.runs.length; told += 1) listener.run(growing.runs[told] as HashRun);

@@ -34,6 +34,15 @@ test('cold nodes that begin together read an unpublished file about once', async
   assert.ok(fleet.clock.monotonic() <= 1.15 * boundMs, `${fleet.clock.monotonic()} of ${boundMs} ms`);
 });
 
+test('nodes that begin together ask each other again at once, and read within a second', async () => {
+  const fleet = fleetOf();
+  const nodes = Array.from({ length: 4 }, () => fleet.join({ opensAfterMs: 250 }));
+  await fleet.clock.advance(1_000);
+  assert.ok(fleet.reader.read > 0);
+  await allDone(fleet, nodes);
+  assert.ok(fleet.copies <= 1.05, told(fleet));
+});
+
 test('when the node that reads is killed in the middle, the next one reads what is left', async (t) => {
   const fleet = fleetOf();
   const nodes = Array.from({ length: 4 }, () => fleet.join());

@@ -10,7 +10,7 @@ import { breathe, Progress, sourceError, type TaskContext } from './task.ts';
  * whatever the mount reads ahead. So goes grow while the file is read in order, but the first pieces are soon told.
  */
 const FIRST_GO_BYTES = 256 * 1024;
-const LONGEST_GO_BYTES = 4 * 1024 * 1024;
+const LONGEST_GO_BYTES = 2 * 1024 * 1024;
 /** Of a call, after which others have their turn; and no step more when a go has taken so long: who is silent is left. */
 const STEP_BYTES = 1024 * 1024;
 const GO_MS = 500;
