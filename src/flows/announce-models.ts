@@ -25,8 +25,7 @@ export class AnnounceModels {
 
   /** Also for what is only held in part. */
   holdingsChanged(): void {
-    const { swarm, reported, holdings } = this.#parts;
-    swarm.gossip.update(reported.announced(), holdings.partials());
+    this.#announce(undefined);
   }
 
   #changed({ added, removed }: CatalogChange): void {
@@ -35,8 +34,16 @@ export class AnnounceModels {
     swarm.haveMaps.recheck();
     // The withdrawal first: placement on a node that lacks the model is worse than none.
     for (const link of orchestrators) link.notify();
-    this.holdingsChanged();
+    this.#announce(removed.length === 0 ? added.length : undefined);
     for (const id of removed) events.publish({ event: 'model', data: { id, state: 'missing' } });
     for (const { id, digest } of added) events.publish({ event: 'model', data: { id, state: 'installed', digest } });
+  }
+
+  /** What is listed is listed when it is announced: a first start brings changes quicker than anybody needs to hear. */
+  #announce(onlyNew: number | undefined): void {
+    const { swarm, reported, holdings } = this.#parts;
+    const models = { [Symbol.iterator]: () => reported.announced().values() };
+    const partials = { [Symbol.iterator]: () => holdings.partials().values() };
+    swarm.gossip.update(models, partials, onlyNew);
   }
 }

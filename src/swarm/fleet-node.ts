@@ -10,7 +10,6 @@ export class FleetNode {
   #head: RecordHead;
   #headBytes: Uint8Array;
   #seenAt: number;
-  #modelCount: number | undefined;
 
   constructor(fields: { head: RecordHead; headBytes: Uint8Array; record: NodeRecord; seenAt: number }) {
     this.peerId = fields.head.peerId;
@@ -80,19 +79,15 @@ export class FleetNode {
   }
 
   get modelCount(): number {
-    if (this.#modelCount === undefined) {
-      this.#modelCount = 0;
-      for (const { content } of this.record.entries.values()) if (content.kind === 'model') this.#modelCount += 1;
-    }
-    return this.#modelCount;
+    return this.record.entries.modelCount;
   }
 
   *models(): IterableIterator<Model> {
-    for (const { content } of this.record.entries.values()) if (content.kind === 'model') yield content.model;
+    for (const { content } of this.record.entries) if (content.kind === 'model') yield content.model;
   }
 
   *partials(): IterableIterator<PartialBlob> {
-    for (const { content } of this.record.entries.values()) if (content.kind === 'partial') yield content.partial;
+    for (const { content } of this.record.entries) if (content.kind === 'partial') yield content.partial;
   }
 
   /** A later head of the same record. */

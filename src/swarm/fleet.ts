@@ -7,9 +7,10 @@ import { ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { EntryIndex } from './entry-index.ts';
+import { type EntryChange, EntryList } from './entry-list.ts';
 import { FleetNode } from './fleet-node.ts';
 import { NoteOnce } from './note-once.ts';
-import type { NodeRecord } from './record.ts';
+import type { NodeRecord, RecordChange } from './record.ts';
 import type { RecordEntry } from './record-entry.ts';
 import { isLater, type RecordHead, type SignedHead } from './record-head.ts';
 
@@ -40,6 +41,15 @@ export interface FleetChange {
   readonly removed: readonly string[];
   /** Blobs that this node holds, whole or in part, since this change. */
   readonly blobs: readonly Sha256[];
+}
+
+/** What a node says is new since a sequence number. */
+export interface RecordDelta {
+  readonly baseSeq: number;
+  readonly meta?: RecordChange['meta'];
+  readonly added: readonly RecordEntry[];
+  /** Keys of entries. */
+  readonly removed: readonly string[];
 }
 
 /** What a head is worth to us: it may need its record, refresh what we have, or say nothing new. */
@@ -155,7 +165,8 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
    * Replaces a node's record, once it is proved that it fits the head.
    * @throws ShoalError `invalid` when it does not, or the fleet's records grow too large
    */
-  adopt({ head, bytes }: SignedHead, record: NodeRecord, ageMs: number): boolean {
+  adopt(signed: SignedHead, record: NodeRecord, ageMs: number): boolean {
+    const { head } = signed;
     if (head.peerId === this.#self) return false;
     if (record.hash(this.#blake3) !== head.recordHash) {
       throw new ShoalError('invalid', 'a record that is not the one its head names', { fields: { peer: head.peerId } });
@@ -163,15 +174,34 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     const before = this.#nodes.get(head.peerId);
     const last = before ?? this.#tombstones.get(head.peerId);
     if (last !== undefined && !isLater(head, last)) return false;
-    const newBytes = this.#newBytes(before?.record, record);
-    if (before === undefined && this.#nodes.size >= FLEET_MAX_NODES) throw tooLarge(head.peerId);
-    if (newBytes > 0 && this.#index.sizeBytes + newBytes > FLEET_MAX_BYTES) throw tooLarge(head.peerId);
+    // Records that come at the same time bring the same entries, each its own.
+    const shared = record.sharing((hash) => this.#index.find(hash));
+    const change = shared.entries.since(before?.record.entries ?? EntryList.empty);
+    this.#replace(signed, shared, change, ageMs);
+    return true;
+  }
 
-    const node = new FleetNode({ head, headBytes: bytes, record, seenAt: this.#clock.monotonic() - ageMs });
-    this.#nodes.set(head.peerId, node);
-    this.#tombstones.delete(head.peerId);
-    if (before === undefined) this.#log.info({ peer: node.peerId, node: node.name }, 'node joined');
-    this.#replace(node, before?.record, before === undefined ? 'joined' : 'changed');
+  /**
+   * Takes what is new in a node's record instead of the whole; looks at nothing else in it.
+   * @returns false where that does not make the record that the head names
+   * @throws ShoalError `invalid` when a record grows too large
+   */
+  amend(signed: SignedHead, { baseSeq, meta, added, removed }: RecordDelta): boolean {
+    const { peerId, recordHash } = signed.head;
+    const before = this.#nodes.get(peerId);
+    if (before?.seq !== baseSeq || !isLater(signed.head, before)) return false;
+    const fresh = new Map(added.map((entry) => [entry.key, entry]));
+    const gone: RecordEntry[] = [];
+    for (const key of new Set([...removed, ...fresh.keys()])) {
+      const entry = this.#index.entryOf(peerId, key);
+      if (entry === undefined) continue;
+      if (fresh.get(key)?.hash === entry.hash) fresh.delete(key);
+      else gone.push(entry);
+    }
+    const change = { gone, fresh: [...fresh.values()], ...(meta === undefined ? {} : { meta }) };
+    const record = before.record.with(change);
+    if (record.hash(this.#blake3) !== recordHash) return false;
+    this.#replace(signed, record, change, 0);
     return true;
   }
 
@@ -183,43 +213,44 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
       this.#nodes.delete(node.peerId);
       this.#bury(node);
       this.#log.info({ peer: node.peerId, node: node.name }, 'node left: nothing heard of it any more');
-      this.#replace(node, node.record, 'left');
+      this.#tell(node, { gone: [...node.record.entries], fresh: [] }, 'left');
     }
   }
 
-  #replace(node: FleetNode, before: NodeRecord | undefined, kind: FleetChange['kind']): void {
-    const after = kind === 'left' ? undefined : node.record;
+  #replace({ head, bytes }: SignedHead, record: NodeRecord, change: EntryChange, ageMs: number): void {
+    const before = this.#nodes.get(head.peerId);
+    let newBytes = 0;
+    for (const { hash, bytes } of change.fresh) if (this.#index.find(hash) === undefined) newBytes += bytes.length;
+    if (before === undefined && this.#nodes.size >= FLEET_MAX_NODES) throw tooLarge(head.peerId);
+    if (newBytes > 0 && this.#index.sizeBytes + newBytes > FLEET_MAX_BYTES) throw tooLarge(head.peerId);
+    const node = new FleetNode({ head, headBytes: bytes, record, seenAt: this.#clock.monotonic() - ageMs });
+    this.#nodes.set(head.peerId, node);
+    this.#tombstones.delete(head.peerId);
+    if (before === undefined) this.#log.info({ peer: node.peerId, node: node.name }, 'node joined');
+    this.#tell(node, change, before === undefined ? 'joined' : 'changed');
+  }
+
+  #tell(node: FleetNode, { gone, fresh }: EntryChange, kind: FleetChange['kind']): void {
     const added: Model[] = [];
-    const removed: string[] = [];
     const blobs = new Set<Sha256>();
-    for (const entry of after?.entries.values() ?? []) {
-      if (before?.entries.get(entry.key)?.hash === entry.hash) continue;
+    const keys = new Set<string>();
+    for (const entry of fresh) {
       this.#index.hold(node.peerId, entry);
+      keys.add(entry.key);
       if (entry.content.kind === 'partial') blobs.add(entry.content.partial.sha256);
       else {
         added.push(entry.content.model);
         for (const { sha256 } of entry.content.model.files) blobs.add(sha256);
       }
     }
-    for (const entry of before?.entries.values() ?? []) {
-      const now = after?.entries.get(entry.key);
-      if (now?.hash === entry.hash) continue;
+    const removed: string[] = [];
+    for (const entry of gone) {
       this.#index.release(node.peerId, entry);
-      if (now === undefined && entry.content.kind === 'model') removed.push(entry.content.model.id);
+      if (!keys.has(entry.key) && entry.content.kind === 'model') removed.push(entry.content.model.id);
     }
     this.#sorted = undefined;
     this.#gauge.set(this.#nodes.size);
     this.emit('change', { kind, peerId: node.peerId, name: node.name, added, removed, blobs: [...blobs] });
-  }
-
-  #newBytes(before: NodeRecord | undefined, after: NodeRecord): number {
-    let bytes = 0;
-    for (const entry of after.entries.values()) {
-      if (before?.entries.get(entry.key)?.hash !== entry.hash && this.#index.find(entry.hash) === undefined) {
-        bytes += entry.bytes.length;
-      }
-    }
-    return bytes;
   }
 
   #bury(node: FleetNode): void {

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub';
 import type { PeerId } from '@libp2p/interface';
 import type { Blake3Engine } from '../content/blake3.ts';
@@ -9,21 +8,22 @@ import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { jittered, type Random } from '../util/random.ts';
 import { Wake } from '../util/wake.ts';
+import { AnnouncePace } from './announce-pace.ts';
 import type { Fleet } from './fleet.ts';
 import { HeadSync } from './head-sync.ts';
+import { KnownEntries } from './known-entries.ts';
 import type { Links } from './links.ts';
 import { NoteOnce } from './note-once.ts';
 import type { OwnRecord, Publication } from './own-record.ts';
 import { DELTA_MAX_BYTES, RECORD_PROTOCOL, RECORDS_TOPIC } from './protocols.ts';
 import { decodeMeta, type RecordMeta } from './record.ts';
-import { decodeEntry, type PartialBlob } from './record-entry.ts';
+import type { PartialBlob } from './record-entry.ts';
 import { type SignedRecord, serveRecord } from './record-exchange.ts';
 import { type SignedHead, verifyHead } from './record-head.ts';
 import { peerIdText, RecordPuller } from './record-puller.ts';
 import { decodeText, encodeText } from './text.ts';
 import { type DeltaMessage, GossipMessage } from './wire/gossip.js';
 
-const DEBOUNCE_MS = 50;
 const BEAT_MS = 30_000;
 const EXPIRY_CHECK_MS = 1_000;
 /** News that came between a peer's first sync and its place in the gossip would wait for the next beat. */
@@ -41,16 +41,17 @@ export class CatalogGossip {
   readonly #fleet: Fleet;
   readonly #links: Links;
   readonly #pubsub: GossipSub;
-  readonly #blake3: Blake3Engine;
   readonly #log: Log;
   readonly #random: Random;
   readonly #noted = new NoteOnce();
+  readonly #entries: KnownEntries;
   readonly #puller: RecordPuller;
   readonly #sync: HeadSync;
   readonly #wake = new Wake();
   readonly #messages: { inc(labels: { kind: string }): void };
   #nextBeatAt = 0;
-  #dirty = true;
+  readonly #pace = new AnnouncePace();
+  #held: { readonly models: Iterable<Model>; readonly partials: Iterable<PartialBlob> } | undefined;
   #sending: Promise<void> | undefined;
   #unsent: (() => void)[] = [];
   #signal: AbortSignal = AbortSignal.abort();
@@ -74,10 +75,10 @@ export class CatalogGossip {
     this.#fleet = parts.fleet;
     this.#links = parts.links;
     this.#pubsub = parts.pubsub;
-    this.#blake3 = parts.blake3;
     this.#log = parts.log;
     this.#random = parts.random;
-    this.#puller = new RecordPuller({ ...parts, noted: this.#noted });
+    this.#entries = new KnownEntries(parts);
+    this.#puller = new RecordPuller({ ...parts, entries: this.#entries, noted: this.#noted });
     this.#sync = new HeadSync({
       ...parts,
       noted: this.#noted,
@@ -88,19 +89,28 @@ export class CatalogGossip {
     ]);
   }
 
-  /** Everything this node holds now, verified; announced within 100 ms if it is news. */
-  update(models: Iterable<Model>, partials: Iterable<PartialBlob>): void {
-    if (this.#own.update(models, partials)) this.#announce();
+  /**
+   * Everything this node holds, verified; announced within 100 ms if it is news. Both are looked at when that is done.
+   * @param onlyNew so many models that nobody waits for are all the news: while more and more of them come, they are
+   * announced some seconds later, together
+   */
+  update(models: Iterable<Model>, partials: Iterable<PartialBlob>, onlyNew?: number): void {
+    this.#held = { models, partials };
+    if (onlyNew === undefined) this.#pace.hurry(performance.now());
+    else this.#pace.add(onlyNew, performance.now());
+    this.#wake.notify();
   }
 
   /** Name, addresses, lane and API of this node. */
   setMeta(patch: Partial<RecordMeta>): void {
-    if (this.#own.setMeta(patch)) this.#announce();
+    if (!this.#own.setMeta(patch)) return;
+    this.#pace.hurry(performance.now());
+    this.#wake.notify();
   }
 
   /** Resolves when everything that `update` was told of before has been sent. */
   async flushed(): Promise<void> {
-    if (this.#dirty) await new Promise<void>((resolve) => this.#unsent.push(resolve));
+    if (this.#pace.dueMs < Infinity) await new Promise<void>((resolve) => this.#unsent.push(resolve));
     else await this.#sending;
   }
 
@@ -121,15 +131,13 @@ export class CatalogGossip {
     const stopSync = await this.#sync.start(signal, () => this.#beatWithin(BEAT_AFTER_JOIN_MS));
     try {
       for (;;) {
-        if (this.#dirty || performance.now() >= this.#nextBeatAt) {
+        if (performance.now() >= Math.min(this.#pace.dueMs, this.#nextBeatAt)) {
           this.#sending = this.#publish();
           await this.#sending;
         }
         this.#fleet.expire();
-        const untilBeat = Math.max(0, this.#nextBeatAt - performance.now());
-        // Changes come in bursts, one for each file: wait for the rest of them, but never more than 100 ms.
-        if (await this.#wake.wait(Math.min(untilBeat, EXPIRY_CHECK_MS), signal))
-          await delay(DEBOUNCE_MS, undefined, { signal });
+        const untilNext = Math.max(0, Math.min(this.#pace.dueMs, this.#nextBeatAt) - performance.now());
+        await this.#wake.wait(Math.min(untilNext, EXPIRY_CHECK_MS), signal);
       }
     } finally {
       stopSync();
@@ -138,27 +146,35 @@ export class CatalogGossip {
     }
   }
 
-  #announce(): void {
-    this.#dirty = true;
-    this.#wake.notify();
-  }
-
   #beatWithin(ms: number): void {
     const at = performance.now() + jittered(ms, 0.3, this.#random);
     this.#nextBeatAt = Math.min(this.#nextBeatAt, at);
   }
 
   async #publish(): Promise<void> {
-    this.#dirty = false;
     const waiting = this.#unsent.splice(0);
-    this.#nextBeatAt = performance.now() + jittered(this.#beatMs, 0.1, this.#random);
+    if (this.#held !== undefined) this.#own.update(this.#held.models, this.#held.partials);
+    this.#held = undefined;
+    const { hasNews } = this.#own;
+    const now = performance.now();
+    if (hasNews) this.#pace.announced(this.#own.size, now);
+    else this.#pace.nothing();
+    if (hasNews || now >= this.#nextBeatAt) {
+      this.#nextBeatAt = now + jittered(this.#beatMs, 0.1, this.#random);
+      await this.#send();
+    }
+    for (const resolve of waiting) resolve();
+  }
+
+  async #send(): Promise<void> {
     const publication = await this.#own.publish();
+    // It may have been under way already, for somebody who asked, and not have known the last of it.
+    if (this.#own.hasNews) this.#pace.hurry(performance.now());
     try {
       await this.#pubsub.publish(RECORDS_TOPIC, encodePublication(publication));
     } catch (error) {
       this.#log.debug({ reason: messageOf(error) }, 'gossip not sent');
     }
-    for (const resolve of waiting) resolve();
   }
 
   async #validate(peer: PeerId, message: Message): Promise<TopicValidatorResult> {
@@ -194,15 +210,14 @@ export class CatalogGossip {
   }
 
   #applyDelta(signed: SignedHead, delta: DeltaMessage): boolean {
-    const node = this.#fleet.node(signed.head.peerId);
-    if (node?.seq !== delta.baseSeq) return false;
+    const { baseSeq } = delta;
+    // A full decode of what cannot be used would be wasted.
+    if (this.#fleet.node(signed.head.peerId)?.seq !== baseSeq) return false;
     const metaBytes = delta.meta?.slice();
-    const record = node.record.with({
-      ...(metaBytes === undefined ? {} : { meta: { meta: decodeMeta(metaBytes), bytes: metaBytes } }),
-      added: delta.added.map((bytes) => decodeEntry(bytes, this.#blake3)),
-      removed: delta.removed.map((key) => decodeText(key, KEY_MAX_BYTES)),
-    });
-    return record.hash(this.#blake3) === signed.head.recordHash && this.#fleet.adopt(signed, record, 0);
+    const meta = metaBytes === undefined ? {} : { meta: { meta: decodeMeta(metaBytes), bytes: metaBytes } };
+    const added = delta.added.map((bytes) => this.#entries.get(bytes));
+    const removed = delta.removed.map((key) => decodeText(key, KEY_MAX_BYTES));
+    return this.#fleet.amend(signed, { baseSeq, added, removed, ...meta });
   }
 
   async #find(peerIdBytes: Uint8Array): Promise<SignedRecord | undefined> {
@@ -218,11 +233,12 @@ export class CatalogGossip {
 
 function encodePublication({ signed, change }: Publication): Uint8Array {
   const head = Uint8Array.from(signed.bytes);
-  if (change === undefined || change.added.length > MAX_DELTA_ENTRIES || change.removed.length > MAX_DELTA_ENTRIES) {
-    return GossipMessage.encode({ head });
-  }
-  const added = change.added.map(({ bytes }) => Uint8Array.from(bytes));
-  const removed = change.removed.map(encodeText);
+  if (change === undefined) return GossipMessage.encode({ head });
+  const keys = new Set(change.fresh.map(({ key }) => key));
+  const gone = change.gone.filter(({ key }) => !keys.has(key));
+  if (change.fresh.length > MAX_DELTA_ENTRIES || gone.length > MAX_DELTA_ENTRIES) return GossipMessage.encode({ head });
+  const added = change.fresh.map(({ bytes }) => Uint8Array.from(bytes));
+  const removed = gone.map(({ key }) => encodeText(key));
   const meta = change.meta === undefined ? {} : { meta: Uint8Array.from(change.meta.bytes) };
   const bytes = [...added, ...removed].reduce((sum, part) => sum + part.length, 0);
   if (bytes > DELTA_MAX_BYTES) return GossipMessage.encode({ head });

@@ -4,6 +4,8 @@ import type { Model } from '../content/model.ts';
 import type { Clock } from '../util/clock.ts';
 import { codeOf, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
+import type { EntryChange } from './entry-list.ts';
+import type { Fleet } from './fleet.ts';
 import { NoteOnce } from './note-once.ts';
 import {
   encodeMeta,
@@ -23,7 +25,7 @@ export interface Publication {
   readonly change?: RecordChange & { readonly baseSeq: number };
 }
 
-const NO_CHANGE: RecordChange = { added: [], removed: [] };
+const NO_CHANGE: EntryChange = { gone: [], fresh: [] };
 
 /** This node's own record: what it holds now, and what it has signed last. */
 export class OwnRecord {
@@ -31,6 +33,7 @@ export class OwnRecord {
   readonly #blake3: Blake3Engine;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #fleet: Pick<Fleet, 'findEntry'>;
   readonly #noted = new NoteOnce();
   readonly #modelEntries = new WeakMap<Model, RecordEntry>();
   #seq: number;
@@ -39,16 +42,17 @@ export class OwnRecord {
   #meta: RecordMeta;
   /** As of the last publication. */
   #record: NodeRecord;
-  /** Entries to be, where they differ in number or content from the record's. */
-  #pending: ReadonlyMap<string, RecordEntry> | undefined;
+  /** Its entries by key. */
+  #entries: ReadonlyMap<string, RecordEntry> = new Map();
+  /** Entries to be, where they differ from the record's. */
+  #pending: { readonly entries: ReadonlyMap<string, RecordEntry>; readonly change: EntryChange } | undefined;
   #metaChanged = false;
-  #hashed: { readonly record: NodeRecord; readonly byHash: ReadonlyMap<string, RecordEntry> } | undefined;
   #last: Publication | undefined;
   #publishing: Promise<Publication> | undefined;
 
   constructor(
     options: { privateKey: Ed25519PrivateKey; initialSeq: number; meta: RecordMeta },
-    parts: { blake3: Blake3Engine; clock: Clock; log: Log },
+    parts: { blake3: Blake3Engine; clock: Clock; log: Log; fleet: Pick<Fleet, 'findEntry'> },
   ) {
     this.#key = options.privateKey;
     this.#seq = options.initialSeq;
@@ -57,6 +61,7 @@ export class OwnRecord {
     this.#blake3 = parts.blake3;
     this.#clock = parts.clock;
     this.#log = parts.log;
+    this.#fleet = parts.fleet;
   }
 
   get meta(): RecordMeta {
@@ -70,7 +75,7 @@ export class OwnRecord {
 
   /** An entry of the last publication, by its hash. */
   findEntry(hash: string): RecordEntry | undefined {
-    return this.#byHash().get(hash);
+    return this.#record.entries.find(hash);
   }
 
   /** Everything this node holds now; says whether that is news. */
@@ -90,9 +95,19 @@ export class OwnRecord {
     };
     for (const model of models) add(this.#entryOf(model));
     for (const partial of partials) add(partialEntry(partial, this.#blake3));
-    const change = changeBetween(this.#record.entries, entries);
-    this.#pending = change === undefined ? undefined : entries;
+    const change = changeBetween(this.#entries, entries);
+    this.#pending = change === undefined ? undefined : { entries, change };
     return change !== undefined;
+  }
+
+  /** Something that the last publication does not say. */
+  get hasNews(): boolean {
+    return this.#pending !== undefined || this.#metaChanged;
+  }
+
+  /** How many entries were published last. */
+  get size(): number {
+    return this.#record.entries.size;
   }
 
   /** Says whether that is news. */
@@ -117,22 +132,13 @@ export class OwnRecord {
     return this.#publishing ?? this.#last ?? this.publish();
   }
 
-  #byHash(): ReadonlyMap<string, RecordEntry> {
-    if (this.#hashed?.record !== this.#record) {
-      const byHash = new Map(Array.from(this.#record.entries.values(), (entry) => [entry.hash, entry]));
-      this.#hashed = { record: this.#record, byHash };
-    }
-    return this.#hashed.byHash;
-  }
-
   async #publish(): Promise<Publication> {
-    const entries = this.#pending;
-    const { added, removed } =
-      (entries === undefined ? undefined : changeBetween(this.#record.entries, entries)) ?? NO_CHANGE;
+    const { gone, fresh } = this.#pending?.change ?? NO_CHANGE;
     const meta = this.#metaChanged ? { meta: this.#meta, bytes: encodeMeta(this.#meta) } : undefined;
-    const changed = added.length > 0 || removed.length > 0 || meta !== undefined;
-    const change = { baseSeq: this.#seq, added, removed, ...(meta === undefined ? {} : { meta }) };
+    const changed = this.hasNews;
+    const change = { baseSeq: this.#seq, gone, fresh, ...(meta === undefined ? {} : { meta }) };
     const record = changed ? this.#record.with(change) : this.#record;
+    this.#entries = this.#pending?.entries ?? this.#entries;
     this.#pending = undefined;
     this.#metaChanged = false;
     this.#record = record;
@@ -156,7 +162,8 @@ export class OwnRecord {
     const known = this.#modelEntries.get(model);
     if (known !== undefined) return known;
     try {
-      const entry = modelEntry(model, this.#blake3);
+      const made = modelEntry(model, this.#blake3);
+      const entry = this.#fleet.findEntry(made.hash) ?? made;
       this.#modelEntries.set(model, entry);
       return entry;
     } catch (error) {
@@ -171,8 +178,10 @@ export class OwnRecord {
 function changeBetween(
   before: ReadonlyMap<string, RecordEntry>,
   after: ReadonlyMap<string, RecordEntry>,
-): RecordChange | undefined {
-  const added = [...after.values()].filter(({ key, hash }) => before.get(key)?.hash !== hash);
-  const removed = [...before.keys()].filter((key) => !after.has(key));
-  return added.length > 0 || removed.length > 0 ? { added, removed } : undefined;
+): EntryChange | undefined {
+  const gone: RecordEntry[] = [];
+  const fresh: RecordEntry[] = [];
+  for (const entry of after.values()) if (before.get(entry.key)?.hash !== entry.hash) fresh.push(entry);
+  for (const entry of before.values()) if (after.get(entry.key)?.hash !== entry.hash) gone.push(entry);
+  return gone.length > 0 || fresh.length > 0 ? { gone, fresh } : undefined;
 }

@@ -5,8 +5,9 @@ import type { Blake3Engine } from '../content/blake3.ts';
 import { withDeadline } from '../util/deadline.ts';
 import { ShoalError } from '../util/errors.ts';
 import { FramedStream } from './framing.ts';
-import { hashBytes, META_MAX_BYTES, NodeRecord, RECORD_MAX_BYTES, RECORD_MAX_ENTRIES, recordHash } from './record.ts';
-import { decodeEntry, ENTRY_MAX_BYTES, hashOf, type RecordEntry } from './record-entry.ts';
+import type { KnownEntries } from './known-entries.ts';
+import { META_MAX_BYTES, NodeRecord, RECORD_MAX_BYTES, RECORD_MAX_ENTRIES, recordHash } from './record.ts';
+import { ENTRY_MAX_BYTES, hashOf, type RecordEntry } from './record-entry.ts';
 import { type SignedHead, verifyHead } from './record-head.ts';
 import { EntriesMessage, EntriesRequest, RecordOutline, RecordRequest } from './wire/gossip.js';
 
@@ -37,7 +38,7 @@ export async function serveRecord(
   const outline = RecordOutline.encode({
     head: Uint8Array.from(found?.head ?? []),
     meta: Uint8Array.from(found?.record.metaBytes ?? []),
-    entryHashes: Uint8Array.from(hashBytes(found?.record.entryHashes ?? [])),
+    entryHashes: Uint8Array.from(found?.record.entries.hashes ?? []),
   });
   await inTime((s) => frames.write(outline, s), signal);
   if (found !== undefined && found.record.entries.size > 0) {
@@ -46,8 +47,7 @@ export async function serveRecord(
     const request = await inTime((s) => frames.read(s, Math.ceil(count / 8) + 16), signal);
     if (request !== undefined) {
       const wanted = Bitfield.fromBytes(EntriesRequest.decode(request).wanted, count);
-      const byHash = new Map(Array.from(record.entries.values(), (entry) => [entry.hash, entry]));
-      const entries = Array.from(wanted.indices(), (index) => byHash.get(record.entryHashes[index] ?? ''));
+      const entries = Array.from(wanted.indices(), (index) => record.entries.at(index));
       for (const part of inParts(entries.filter((entry) => entry !== undefined))) {
         await inTime((s) => frames.write(EntriesMessage.encode({ entries: part }), s), signal);
       }
@@ -64,7 +64,7 @@ export async function serveRecord(
  */
 export async function fetchRecord(
   stream: Stream,
-  wanted: { readonly peerId: Uint8Array; readonly known: (hash: string) => RecordEntry | undefined },
+  wanted: { readonly peerId: Uint8Array; readonly entries: KnownEntries },
   blake3: Blake3Engine,
   signal: AbortSignal,
 ): Promise<{ signed: SignedHead; record: NodeRecord } | undefined> {
@@ -82,14 +82,14 @@ export async function fetchRecord(
   const entries = new Map<string, RecordEntry | undefined>();
   const missing = new Bitfield(hashes.length);
   hashes.forEach((hash, index) => {
-    const known = wanted.known(hash);
+    const known = wanted.entries.find(hash);
     entries.set(hash, known);
     if (known === undefined) missing.add(index);
   });
   if (entries.size !== hashes.length) throw new ShoalError('invalid', 'a record with an entry twice');
   if (hashes.length > 0) {
     await inTime((s) => frames.write(EntriesRequest.encode({ wanted: Uint8Array.from(missing.toBytes()) }), s), signal);
-    await receiveEntries(frames, entries, missing.count, blake3, signal);
+    await receiveEntries(frames, entries, missing.count, { known: wanted.entries, blake3 }, signal);
   }
   await inTime((s) => frames.close(s), signal);
   return {
@@ -105,7 +105,7 @@ async function receiveEntries(
   frames: FramedStream,
   entries: Map<string, RecordEntry | undefined>,
   count: number,
-  blake3: Blake3Engine,
+  { known, blake3 }: { readonly known: KnownEntries; readonly blake3: Blake3Engine },
   signal: AbortSignal,
 ): Promise<void> {
   let missing = count;
@@ -120,7 +120,8 @@ async function receiveEntries(
       if (!entries.has(hash) || entries.get(hash) !== undefined) {
         throw new ShoalError('source-lied', 'an entry that was not asked for');
       }
-      entries.set(hash, decodeEntry(encoded, blake3));
+      // Another record may have brought it meanwhile.
+      entries.set(hash, known.get(encoded));
       missing -= 1;
       // Checking an entry takes 50 to 100 µs: others get their turn in between.
       if (missing % ENTRIES_PER_TURN === 0) await nextTurn();

@@ -4,9 +4,9 @@ import type { Blake3Engine } from '../content/blake3.ts';
 import { codeOf, isAbort, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Fleet } from './fleet.ts';
+import type { KnownEntries } from './known-entries.ts';
 import type { Links } from './links.ts';
 import type { NoteOnce } from './note-once.ts';
-import type { OwnRecord } from './own-record.ts';
 import { RECORD_PROTOCOL } from './protocols.ts';
 import { fetchRecord } from './record-exchange.ts';
 
@@ -26,7 +26,7 @@ interface Pull {
 
 /** Gets the whole record of nodes that we are behind on: from the owner, else from whoever told us of it. */
 export class RecordPuller {
-  readonly #own: OwnRecord;
+  readonly #entries: KnownEntries;
   readonly #fleet: Fleet;
   readonly #links: Links;
   readonly #blake3: Blake3Engine;
@@ -37,8 +37,15 @@ export class RecordPuller {
   /** Until when (`performance.now()`), oldest first. */
   readonly #liars = new Map<string, number>();
 
-  constructor(parts: { own: OwnRecord; fleet: Fleet; links: Links; blake3: Blake3Engine; log: Log; noted: NoteOnce }) {
-    this.#own = parts.own;
+  constructor(parts: {
+    entries: KnownEntries;
+    fleet: Fleet;
+    links: Links;
+    blake3: Blake3Engine;
+    log: Log;
+    noted: NoteOnce;
+  }) {
+    this.#entries = parts.entries;
     this.#fleet = parts.fleet;
     this.#links = parts.links;
     this.#blake3 = parts.blake3;
@@ -91,8 +98,7 @@ export class RecordPuller {
     try {
       const wanted = {
         peerId: peerIdFromString(owner).toMultihash().bytes,
-        // Nodes of a fleet hold mostly the same: what is known already needs no journey and no second place in memory.
-        known: (hash: string) => this.#own.findEntry(hash) ?? this.#fleet.findEntry(hash),
+        entries: this.#entries,
       };
       const found = await fetchRecord(stream, wanted, this.#blake3, signal);
       if (found?.signed.head.peerId !== owner) return false;

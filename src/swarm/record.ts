@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Blake3Engine } from '../content/blake3.ts';
 import { ShoalError } from '../util/errors.ts';
 import { parseHostPort } from '../util/host-port.ts';
+import { type EntryChange, EntryList } from './entry-list.ts';
 import type { RecordEntry } from './record-entry.ts';
 import { decodeText, encodeText } from './text.ts';
 import { MetaMessage } from './wire/record.js';
@@ -34,11 +35,9 @@ const MAX_POOLS = 64;
 const MAX_POOL_ID_BYTES = 128;
 const DOMAIN = new TextEncoder().encode('shoal record 1\0');
 
-export interface RecordChange {
+/** What leads from one record to the next. */
+export interface RecordChange extends EntryChange {
   readonly meta?: { readonly meta: RecordMeta; readonly bytes: Uint8Array };
-  readonly added: readonly RecordEntry[];
-  /** Keys of entries. */
-  readonly removed: readonly string[];
 }
 
 /**
@@ -48,64 +47,48 @@ export interface RecordChange {
 export class NodeRecord {
   readonly meta: RecordMeta;
   readonly metaBytes: Uint8Array;
-  readonly entries: ReadonlyMap<string, RecordEntry>;
-  /** Sorted. */
-  readonly entryHashes: readonly string[];
-  readonly sizeBytes: number;
+  readonly entries: EntryList;
+  #hash: string | undefined;
 
-  private constructor(fields: Pick<NodeRecord, 'meta' | 'metaBytes' | 'entries' | 'entryHashes' | 'sizeBytes'>) {
-    this.meta = fields.meta;
-    this.metaBytes = fields.metaBytes;
-    this.entries = fields.entries;
-    this.entryHashes = fields.entryHashes;
-    this.sizeBytes = fields.sizeBytes;
+  private constructor(fields: Pick<NodeRecord, 'meta' | 'metaBytes' | 'entries'>) {
+    const { meta, metaBytes, entries } = fields;
+    const sizeBytes = metaBytes.length + entries.sizeBytes;
+    if (entries.size > RECORD_MAX_ENTRIES || sizeBytes > RECORD_MAX_BYTES) {
+      throw new ShoalError('invalid', `a record of ${entries.size} entries and ${sizeBytes} bytes is too large`);
+    }
+    this.meta = meta;
+    this.metaBytes = metaBytes;
+    this.entries = entries;
   }
 
   static empty(meta: RecordMeta): NodeRecord {
-    const metaBytes = encodeMeta(meta);
-    return new NodeRecord({ meta, metaBytes, entries: new Map(), entryHashes: [], sizeBytes: metaBytes.length });
+    return new NodeRecord({ meta, metaBytes: encodeMeta(meta), entries: EntryList.empty });
   }
 
   /** @throws ShoalError `invalid` above a limit or with a key twice */
   static of(metaBytes: Uint8Array, entries: Iterable<RecordEntry>): NodeRecord {
-    const byKey = new Map<string, RecordEntry>();
-    let sizeBytes = metaBytes.length;
-    for (const entry of entries) {
-      if (byKey.has(entry.key)) throw new ShoalError('invalid', `a record names ${entry.key.slice(0, 200)} twice`);
-      byKey.set(entry.key, entry);
-      sizeBytes += entry.bytes.length;
-    }
-    checkLimits(byKey.size, sizeBytes);
-    const entryHashes = Array.from(byKey.values(), ({ hash }) => hash).sort();
-    return new NodeRecord({ meta: decodeMeta(metaBytes), metaBytes, entries: byKey, entryHashes, sizeBytes });
+    return new NodeRecord({ meta: decodeMeta(metaBytes), metaBytes, entries: EntryList.of(entries) });
+  }
+
+  get sizeBytes(): number {
+    return this.metaBytes.length + this.entries.sizeBytes;
   }
 
   /** @throws ShoalError `invalid` above a limit */
   with(change: RecordChange): NodeRecord {
-    const entries = new Map(this.entries);
-    const entryHashes = [...this.entryHashes];
     const { meta, bytes: metaBytes } = change.meta ?? { meta: this.meta, bytes: this.metaBytes };
-    let sizeBytes = this.sizeBytes - this.metaBytes.length + metaBytes.length;
-    const remove = (key: string): void => {
-      const entry = entries.get(key);
-      if (entry === undefined) return;
-      entries.delete(key);
-      entryHashes.splice(lowerBound(entryHashes, entry.hash), 1);
-      sizeBytes -= entry.bytes.length;
-    };
-    for (const key of change.removed) remove(key);
-    for (const entry of change.added) {
-      remove(entry.key);
-      entries.set(entry.key, entry);
-      entryHashes.splice(lowerBound(entryHashes, entry.hash), 0, entry.hash);
-      sizeBytes += entry.bytes.length;
-    }
-    checkLimits(entries.size, sizeBytes);
-    return new NodeRecord({ meta, metaBytes, entries, entryHashes, sizeBytes });
+    return new NodeRecord({ meta, metaBytes, entries: this.entries.with(change) });
+  }
+
+  /** The same record over entries that are kept elsewhere, where there is an equal one. */
+  sharing(kept: (hash: string) => RecordEntry | undefined): NodeRecord {
+    const { meta, metaBytes } = this;
+    return new NodeRecord({ meta, metaBytes, entries: this.entries.sharing(kept) });
   }
 
   hash(blake3: Blake3Engine): string {
-    return recordHash(this.metaBytes, hashBytes(this.entryHashes), blake3);
+    this.#hash ??= recordHash(this.metaBytes, this.entries.hashes, blake3);
+    return this.#hash;
   }
 }
 
@@ -113,10 +96,6 @@ export class NodeRecord {
 export function recordHash(metaBytes: Uint8Array, entryHashes: Uint8Array, blake3: Blake3Engine): string {
   const digest = blake3.create().update(DOMAIN).update(blake3.hash(metaBytes)).update(entryHashes).digest();
   return Buffer.from(digest).toString('hex');
-}
-
-export function hashBytes(entryHashes: readonly string[]): Uint8Array {
-  return Buffer.from(entryHashes.join(''), 'hex');
 }
 
 export function encodeMeta(meta: RecordMeta): Uint8Array {
@@ -187,21 +166,4 @@ function parseMeta(bytes: Uint8Array): MetaMessage {
   } catch (error) {
     throw new ShoalError('invalid', 'a record without readable facts about its node', { cause: error });
   }
-}
-
-function checkLimits(entries: number, sizeBytes: number): void {
-  if (entries > RECORD_MAX_ENTRIES || sizeBytes > RECORD_MAX_BYTES) {
-    throw new ShoalError('invalid', `a record of ${entries} entries and ${sizeBytes} bytes is too large`);
-  }
-}
-
-function lowerBound(sorted: readonly string[], value: string): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? '') < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

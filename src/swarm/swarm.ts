@@ -86,7 +86,7 @@ export class Swarm implements AsyncDisposable {
       ...(options.api === undefined ? {} : { api: options.api }),
     };
     const { privateKey, initialSeq = clock.now() } = options;
-    const own = new OwnRecord({ privateKey, initialSeq, meta }, { blake3, clock, log });
+    const own = new OwnRecord({ privateKey, initialSeq, meta }, { blake3, clock, log, fleet });
     const gossip = new CatalogGossip(
       { ...(options.beatMs === undefined ? {} : { beatMs: options.beatMs }) },
       { own, fleet, links, pubsub: node.services.pubsub, blake3, log, metrics, random, clock },

@@ -13,7 +13,7 @@ import { parseFleetKey } from '../../src/swarm/fleet-key.ts';
 import { FramedStream } from '../../src/swarm/framing.ts';
 import { createSwarmNode, type SwarmNode } from '../../src/swarm/node.ts';
 import { RECORD_PROTOCOL, RECORDS_TOPIC, SYNC_PROTOCOL } from '../../src/swarm/protocols.ts';
-import { encodeMeta, hashBytes, recordHash } from '../../src/swarm/record.ts';
+import { encodeMeta, recordHash } from '../../src/swarm/record.ts';
 import { modelEntry } from '../../src/swarm/record-entry.ts';
 import { signHead } from '../../src/swarm/record-head.ts';
 import { EntriesMessage, GossipMessage, HeadsMessage, RecordOutline } from '../../src/swarm/wire/gossip.js';
@@ -77,7 +77,7 @@ async function carryOut(attack: Attack): Promise<string> {
   const listen = [multiaddr('/ip4/127.0.0.1/tcp/0')];
   const node = await createSwarmNode({ privateKey: key, fleetKey, listen, mdns: false }, { log: silentLog });
   const entry = attack.entry ?? honest;
-  const hash = Buffer.from(blake3.hash(entry)).toString('hex');
+  const hash = Uint8Array.from(blake3.hash(entry));
   let told = new Uint8Array();
   await node.handle(SYNC_PROTOCOL, async (stream) => {
     const frames = new FramedStream(stream, { maxBytes: 1e7 });
@@ -93,7 +93,7 @@ async function carryOut(attack: Attack): Promise<string> {
         await attack.outline(frames);
         return;
       }
-      const outline = { head: told, meta: Uint8Array.from(meta), entryHashes: Uint8Array.from(hashBytes([hash])) };
+      const outline = { head: told, meta: Uint8Array.from(meta), entryHashes: hash };
       await frames.write(RecordOutline.encode(outline), never);
       await frames.read(never);
       await frames.write(EntriesMessage.encode({ entries: [Uint8Array.from(entry)] }), never);
@@ -115,8 +115,8 @@ async function carryOut(attack: Attack): Promise<string> {
   return node.peerId.toString();
 }
 
-async function headOf(key: Ed25519PrivateKey, hash: string, seq: number, beat: number): Promise<Uint8Array> {
-  const head = { seq, beat, recordHash: recordHash(meta, hashBytes([hash]), blake3), freeBytes: 0, issuedAt: 0 };
+async function headOf(key: Ed25519PrivateKey, hash: Uint8Array, seq: number, beat: number): Promise<Uint8Array> {
+  const head = { seq, beat, recordHash: recordHash(meta, hash, blake3), freeBytes: 0, issuedAt: 0 };
   return (await signHead(head, key)).bytes;
 }
 

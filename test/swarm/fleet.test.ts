@@ -166,18 +166,84 @@ test('providers and offers follow every change', async () => {
   assert.equal(fleet.node(peerId)?.freeBytes, 2);
 });
 
-test('nodes with the same models cost them once', async () => {
+test('nodes with the same models cost them once, also when their records come at the same time', async () => {
   const { fleet } = scene();
-  const big = recordOf(
-    'x',
-    Array.from({ length: 300 }, (_, i) => someModel(`m${i}.gguf`)),
-  );
-  for (let i = 0; i < 5; i += 1) {
-    const node = await generateKeyPair('Ed25519');
-    fleet.adopt(await head(node, big, 1, 1), big, 0);
-  }
+  const models = Array.from({ length: 300 }, (_, i) => someModel(`m${i}.gguf`));
+  const nodes = await Promise.all([1, 2, 3, 4, 5].map(() => generateKeyPair('Ed25519')));
+  const records = nodes.map((_, i) => recordOf(`x${i}`, models));
+  for (const [i, node] of nodes.entries()) fleet.adopt(await head(node, records[i]!, 1, 1), records[i]!, 0);
   assert.equal(fleet.providersOf(someModel('m7.gguf').files[0]!.sha256).length, 5);
-  assert.equal(fleet.findEntry([...big.entries.values()][0]!.hash), [...big.entries.values()][0]);
+  const kept = new Set(fleet.nodes().flatMap(({ record }) => [...record.entries]));
+  assert.equal(kept.size, 300);
+  for (const entry of kept) assert.equal(fleet.findEntry(entry.hash), entry);
+});
+
+test('what is new in a record is taken without a look at the rest of it, and makes what the whole would', async () => {
+  const { fleet, changes } = scene();
+  const models = Array.from({ length: 2_000 }, (_, i) => someModel(`m${i}.gguf`));
+  let looks = 0;
+  const watched = models.map((model) => {
+    const entry = modelEntry(model, blake3);
+    const look = <T>(value: T): T => {
+      looks += 1;
+      return value;
+    };
+    return {
+      get key(): string {
+        return look(entry.key);
+      },
+      get hash(): string {
+        return look(entry.hash);
+      },
+      bytes: entry.bytes,
+      content: entry.content,
+    };
+  });
+  const meta = encodeMeta({ name: 'a', addresses: [] });
+  const before = NodeRecord.of(meta, watched);
+  fleet.adopt(await head(key, before, 1, 1), before, 0);
+  const after = recordOf('a', [...models.slice(3), { ...models[2]!, retired: true }, mine]);
+  const signed = await head(key, after, 2, 2);
+  const added = [{ ...models[2]!, retired: true as const }, mine].map((model) => modelEntry(model, blake3));
+  const removed = ['m:m0.gguf', 'm:m1.gguf', 'm:never there'];
+  looks = 0;
+  assert.ok(fleet.amend(signed, { baseSeq: 1, added, removed }));
+  assert.ok(looks < 200, `looked at ${looks} of 2000 entries`);
+  const node = fleet.node(peerId)!;
+  assert.deepEqual(
+    [...node.record.entries].map(({ hash }) => hash),
+    [...after.entries].map(({ hash }) => hash),
+  );
+  assert.equal(node.modelCount, 1_999);
+  assert.equal(node.record.sizeBytes, after.sizeBytes);
+  const { added: told, removed: withdrawn } = changes.at(-1)!;
+  assert.deepEqual(
+    [told.map(({ id }) => id), withdrawn.toSorted()],
+    [
+      ['m2.gguf', 'mine.gguf'],
+      ['m0.gguf', 'm1.gguf'],
+    ],
+  );
+  assert.equal(fleet.offersOf('m2.gguf')[0]?.model.retired, true);
+  assert.deepEqual(fleet.offersOf('m0.gguf'), []);
+});
+
+test('a delta that does not lead from the known record to the one that is signed changes nothing', async () => {
+  const { fleet, changes } = scene();
+  const before = recordOf('a', [shared]);
+  fleet.adopt(await head(key, before, 5, 1), before, 0);
+  const signed = await head(key, recordOf('a', [shared, mine]), 6, 2);
+  const added = [modelEntry(mine, blake3)];
+  assert.equal(fleet.amend(signed, { baseSeq: 4, added, removed: [] }), false);
+  assert.equal(fleet.amend(signed, { baseSeq: 5, added, removed: ['m:shared.gguf'] }), false);
+  assert.equal(fleet.node(peerId)?.seq, 5);
+  assert.equal(changes.length, 1);
+  assert.ok(fleet.amend(signed, { baseSeq: 5, added: [...added, modelEntry(shared, blake3)], removed: [] }));
+  assert.equal(fleet.amend(signed, { baseSeq: 6, added, removed: [] }), false, 'a head counts once');
+  assert.deepEqual(
+    changes.at(-1)?.added.map(({ id }) => id),
+    ['mine.gguf'],
+  );
 });
 
 test('the fleet as a whole is bounded', async () => {

@@ -7,7 +7,7 @@ import { generateFleetKey, parseFleetKey } from '../../src/swarm/fleet-key.ts';
 import { FramedStream } from '../../src/swarm/framing.ts';
 import { createSwarmNode, type SwarmNode } from '../../src/swarm/node.ts';
 import { RECORD_PROTOCOL, RECORDS_TOPIC, SYNC_PROTOCOL } from '../../src/swarm/protocols.ts';
-import { encodeMeta, hashBytes, NodeRecord, recordHash } from '../../src/swarm/record.ts';
+import { encodeMeta, NodeRecord, recordHash } from '../../src/swarm/record.ts';
 import { modelEntry, type RecordEntry } from '../../src/swarm/record-entry.ts';
 import { type SignedHead, signHead } from '../../src/swarm/record-head.ts';
 import { EntriesMessage, GossipMessage, HeadsMessage, RecordOutline } from '../../src/swarm/wire/gossip.js';
@@ -135,13 +135,13 @@ test('entries with paths that lead elsewhere or text that is no UTF-8 are refuse
   let seq = 0;
   for (const entry of [...bad, ...bad]) {
     seq += 1;
-    const hash = recordHash(meta, hashBytes([entry.hash]), blake3);
+    const hash = recordHash(meta, Buffer.from(entry.hash, 'hex'), blake3);
     const { bytes } = await liar.sign(hash, seq);
     liar.outline = async (frames) => {
       const outline = {
         head: Uint8Array.from(bytes),
         meta: Uint8Array.from(meta),
-        entryHashes: Uint8Array.from(hashBytes([entry.hash])),
+        entryHashes: Uint8Array.from(Buffer.from(entry.hash, 'hex')),
       };
       await frames.write(RecordOutline.encode(outline), never);
       await frames.read(never);
@@ -165,14 +165,14 @@ test('a delta with a hostile entry is refused like a whole record', async () => 
   const record = NodeRecord.of(meta, [modelEntry(someModel('good.gguf'), blake3)]);
   const first = await liar.sign(record.hash(blake3), 1);
   liar.outline = async (frames) => {
-    const entryHashes = Uint8Array.from(hashBytes(record.entryHashes));
+    const entryHashes = Uint8Array.from(record.entries.hashes);
     await frames.write(
       RecordOutline.encode({ head: Uint8Array.from(first.bytes), meta: Uint8Array.from(meta), entryHashes }),
       never,
     );
     await frames.read(never);
     await frames.write(
-      EntriesMessage.encode({ entries: [...record.entries.values()].map(({ bytes }) => Uint8Array.from(bytes)) }),
+      EntriesMessage.encode({ entries: [...record.entries].map(({ bytes }) => Uint8Array.from(bytes)) }),
       never,
     );
   };

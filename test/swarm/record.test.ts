@@ -150,7 +150,7 @@ test('a change costs no second encoding, and gives the record that was built fro
   const file = someModel('p.gguf').files[0]!;
   const partial = partialEntry({ sha256: file.sha256, sizeBytes: file.sizeBytes, manifest: file.manifest }, blake3);
   const before = NodeRecord.of(encodeMeta(meta), entries);
-  const after = before.with({ added: [partial], removed: [entries[7]!.key, 'm:never there'] });
+  const after = before.with({ fresh: [partial], gone: [entries[7]!] });
   const anew = NodeRecord.of(encodeMeta(meta), [partial, ...entries.filter((_, i) => i !== 7)]);
   assert.equal(after.hash(blake3), anew.hash(blake3));
   assert.equal(after.sizeBytes, anew.sizeBytes);
