@@ -118,9 +118,9 @@ function conclude(course: Course, found: { scores: readonly Score[]; rounds: rea
   console.log(scoreTable(found.scores));
   const story = ours === undefined ? [] : storyOf(options, ours);
   for (const sentence of story) console.log(sentence);
-  const { nodes, mib, nodeMbits, nasMbit, published, cold, fault, seed } = options;
+  const { nodes, mib, nodeMbits, nasMbit, published, fromNode, cold, fault, seed } = options;
   return {
-    ...{ nodes, mib, nodeMbits, nasMbit, published, cold, fault, seed },
+    ...{ nodes, mib, nodeMbits, nasMbit, published, fromNode, cold, fault, seed },
     results: found.scores.map(plainScore),
     rounds: found.rounds.map((round) => plainScore(scoreOf(course, round))),
     missed: ours === undefined ? [] : missedGoals(options, ours),

@@ -68,7 +68,7 @@ export class Nas implements AsyncDisposable {
   }
 }
 
-/** As far as an NFS mount does it by itself; FUSE's 128 KiB leave a line idle for half of the time, whoever reads. */
+/** As far as an NFS server's one reply goes; FUSE's 128 KiB leave a line idle for half of the time, whoever reads. */
 async function readAhead(mount: string): Promise<void> {
   const device = spawnSync('mountpoint', ['-d', mount], { encoding: 'utf8' }).stdout.trim();
   await writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, '1024');

@@ -9,6 +9,8 @@ export interface FanoutOptions {
   readonly rounds: number;
   readonly seed: string;
   readonly published: boolean;
+  /** In place of the NAS a daemon like the others, on its host: it has the file from the beginning. */
+  readonly fromNode: boolean;
   /** The daemons have never fetched anything: what they do is compiled for the first time, on all nodes at once. */
   readonly cold: boolean;
   readonly against: readonly Rival[];
@@ -35,7 +37,7 @@ export type Fault =
 /** Nodes of unequal rate: half, equal, equal, double, and so on. */
 const UNEQUAL = [0.5, 1, 1, 2];
 
-export const USAGE = `[--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit M] [--unpublished] [--unequal] [--cold]
+export const USAGE = `[--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit M] [--unpublished | --from-node] [--unequal] [--cold]
              [--kill K | --join | --nas-gone | --cut SECONDS] [--against libtorrent,curl] [--rounds 3] [--seed S]
              [--picture FILE.svg] [--logs DIR]`;
 
@@ -51,6 +53,7 @@ export function fanoutOptions(args: readonly string[]): FanoutOptions {
       rounds: { type: 'string', default: '3' },
       seed: { type: 'string', default: '1' },
       unpublished: { type: 'boolean', default: false },
+      'from-node': { type: 'boolean', default: false },
       unequal: { type: 'boolean', default: false },
       cold: { type: 'boolean', default: false },
       against: { type: 'string', default: '' },
@@ -64,6 +67,7 @@ export function fanoutOptions(args: readonly string[]): FanoutOptions {
   });
   const nodes = positive('--nodes', values.nodes);
   const mbit = positive('--mbit', values.mbit);
+  if (values.unpublished && values['from-node']) throw new Error('one of --unpublished and --from-node at a time');
   const factors = values.unequal ? UNEQUAL : [1];
   return {
     nodes,
@@ -73,6 +77,7 @@ export function fanoutOptions(args: readonly string[]): FanoutOptions {
     rounds: positive('--rounds', values.rounds),
     seed: values.seed,
     published: !values.unpublished,
+    fromNode: values['from-node'],
     cold: values.cold,
     against: rivals(values.against),
     fault: faultOf(values, nodes),

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DaemonProcess } from '../../test/support/daemon-process.ts';
 import { sha256OfFile } from '../../test/support/hash-file.ts';
@@ -41,15 +41,17 @@ interface Runner {
 export const shoal: Contestant = async (course, round) => {
   const { nodes, nas, options } = course;
   const mounts = join(nas.directory, '../mounts', String(round));
+  const originOf = (host: Host): string => (options.published ? nas.url() : `file://${join(mounts, host.name)}`);
   await using fleet = await Fleet.open({
-    hosts: nodes,
-    originOf: (host) => [options.published ? nas.url() : `file://${join(mounts, host.name)}`],
+    hosts: options.fromNode ? [nas.host, ...nodes] : nodes,
+    originOf: (host) => (options.fromNode ? [] : [originOf(host)]),
     args: options.logs === undefined ? [] : ['--log-level', 'debug'],
   });
   if (!options.published) for (const node of nodes) await nas.mountOn(node, join(mounts, node.name));
   const atOnce = options.fault.kind === 'join' ? nodes.slice(0, -1) : nodes;
   const daemons = await fleet.startAll(atOnce);
-  await fleet.acquainted(daemons, course.file.name);
+  const seeds = options.fromNode ? [await startSeed(fleet, course)] : [];
+  await fleet.acquainted([...daemons, ...seeds], course.file.name);
   if (!options.cold) await warmUp(daemons);
   const before = await Promise.all(daemons.map(spentBy));
   await delay(HEAD_START_SECONDS * 1000);
@@ -74,6 +76,17 @@ export const shoal: Contestant = async (course, round) => {
   await nas.unmountAll();
   return result;
 };
+
+/** One more daemon, where the NAS would be, that has what lies there. */
+async function startSeed(fleet: Fleet, { nas, file }: Course): Promise<DaemonProcess> {
+  const directory = await fleet.modelsDir(nas.host);
+  for (const name of await readdir(nas.directory)) {
+    if (name.endsWith('.safetensors')) await link(join(nas.directory, name), join(directory, name));
+  }
+  const seed = await fleet.start(nas.host);
+  await seed.waitForModel(file.name, 'installed', 120_000);
+  return seed;
+}
 
 /** As daemons have that have been up for a day. */
 async function warmUp(daemons: readonly DaemonProcess[]): Promise<void> {

@@ -54,6 +54,7 @@ test('one fault at a time, and what is not known is refused', () => {
   assert.throws(() => fanoutOptions(['--join', '--cut', '10']), /one of/);
   assert.throws(() => fanoutOptions(['--against', 'rsync']), /not rsync/);
   assert.throws(() => fanoutOptions(['--nodes', '2', '--kill', '2']), /leave some/);
+  assert.throws(() => fanoutOptions(['--unpublished', '--from-node']), /one of/);
   assert.throws(() => fanoutOptions(['--speed']), /--speed/);
 });
 
