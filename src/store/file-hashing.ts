@@ -113,6 +113,8 @@ export class FileHashing {
     } finally {
       this.#hashing.delete(path);
       onEnd(path);
+      // Now, and not when the look at what this one has become is due: small files would wait longer than they take.
+      if (!signal.aborted) this.start(signal);
     }
   }
 
