@@ -1,3 +1,4 @@
+import type { Model } from '../content/model.ts';
 import type { Catalog, CatalogChange } from '../store/catalog.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { EventBus } from './event-bus.ts';
@@ -34,16 +35,20 @@ export class AnnounceModels {
     swarm.haveMaps.recheck();
     // The withdrawal first: placement on a node that lacks the model is worse than none.
     for (const link of orchestrators) link.notify();
-    this.#announce(removed.length === 0 ? added.length : undefined);
+    this.#announce(removed.length === 0 ? added : undefined);
     for (const id of removed) events.publish({ event: 'model', data: { id, state: 'missing' } });
     for (const { id, digest } of added) events.publish({ event: 'model', data: { id, state: 'installed', digest } });
   }
 
   /** What is listed is listed when it is announced: a first start brings changes quicker than anybody needs to hear. */
-  #announce(onlyNew: number | undefined): void {
+  #announce(onlyNew: readonly Model[] | undefined): void {
     const { swarm, reported, holdings } = this.#parts;
     const models = { [Symbol.iterator]: () => reported.announced().values() };
     const partials = { [Symbol.iterator]: () => holdings.partials().values() };
-    swarm.gossip.update(models, partials, onlyNew);
+    swarm.gossip.update(
+      models,
+      partials,
+      onlyNew?.map((model) => reported.asAnnounced(model)),
+    );
   }
 }

@@ -29,6 +29,12 @@ export class ReportedModels {
     return catalog.models().map((model) => (isRetired(model, withheld) ? this.#marked(model) : model));
   }
 
+  /** The same for one of them. */
+  asAnnounced(model: Model): Model {
+    const { registrations, clock } = this.#parts;
+    return isRetired(model, registrations.withheld(clock.now())) ? this.#marked(model) : model;
+  }
+
   /** Ids and aliases, sorted. Many heartbeats say the same: the list is the same one until something changes. */
   names(): readonly string[] {
     return this.#reported().names;

@@ -1,7 +1,7 @@
 /** Changes come in bursts, one for each file: the rest of them may come within this. */
 const DEBOUNCE_MS = 50;
 /** What a change costs everybody who hears of it grows with the record (its hash is over all entries). */
-const GAP_MS_PER_ENTRY = 0.2;
+const GAP_MS_PER_ENTRY = 0.5;
 const GAP_MAX_MS = 5_000;
 /** About what fits into one delta; more would make everybody ask for the record. */
 const DELTA_ENTRIES = 200;

@@ -52,6 +52,8 @@ export class CatalogGossip {
   #nextBeatAt = 0;
   readonly #pace = new AnnouncePace();
   #held: { readonly models: Iterable<Model>; readonly partials: Iterable<PartialBlob> } | undefined;
+  /** What came since the last look, unless something else happened, too. */
+  #onlyNew: Model[] | undefined = [];
   #sending: Promise<void> | undefined;
   #unsent: (() => void)[] = [];
   #signal: AbortSignal = AbortSignal.abort();
@@ -91,13 +93,19 @@ export class CatalogGossip {
 
   /**
    * Everything this node holds, verified; announced within 100 ms if it is news. Both are looked at when that is done.
-   * @param onlyNew so many models that nobody waits for are all the news: while more and more of them come, they are
+   * @param onlyNew models that nobody waits for, where these are all the news: while more and more of them come, they are
    * announced some seconds later, together
    */
-  update(models: Iterable<Model>, partials: Iterable<PartialBlob>, onlyNew?: number): void {
+  update(models: Iterable<Model>, partials: Iterable<PartialBlob>, onlyNew?: readonly Model[]): void {
+    const now = performance.now();
     this.#held = { models, partials };
-    if (onlyNew === undefined) this.#pace.hurry(performance.now());
-    else this.#pace.add(onlyNew, performance.now());
+    if (onlyNew === undefined) {
+      this.#onlyNew = undefined;
+      this.#pace.hurry(now);
+    } else {
+      this.#onlyNew?.push(...onlyNew);
+      this.#pace.add(onlyNew.length, now);
+    }
     this.#wake.notify();
   }
 
@@ -153,8 +161,7 @@ export class CatalogGossip {
 
   async #publish(): Promise<void> {
     const waiting = this.#unsent.splice(0);
-    if (this.#held !== undefined) this.#own.update(this.#held.models, this.#held.partials);
-    this.#held = undefined;
+    this.#look();
     const { hasNews } = this.#own;
     const now = performance.now();
     if (hasNews) this.#pace.announced(this.#own.size, now);
@@ -164,6 +171,13 @@ export class CatalogGossip {
       await this.#send();
     }
     for (const resolve of waiting) resolve();
+  }
+
+  #look(): void {
+    const isSeen = this.#onlyNew !== undefined && this.#own.add(this.#onlyNew);
+    if (!isSeen && this.#held !== undefined) this.#own.update(this.#held.models, this.#held.partials);
+    this.#held = undefined;
+    this.#onlyNew = [];
   }
 
   async #send(): Promise<void> {

@@ -43,9 +43,9 @@ export class OwnRecord {
   /** As of the last publication. */
   #record: NodeRecord;
   /** Its entries by key. */
-  #entries: ReadonlyMap<string, RecordEntry> = new Map();
-  /** Entries to be, where they differ from the record's. */
-  #pending: { readonly entries: ReadonlyMap<string, RecordEntry>; readonly change: EntryChange } | undefined;
+  readonly #entries = new Map<string, RecordEntry>();
+  /** What is to be told next. */
+  #pending: EntryChange | undefined;
   #metaChanged = false;
   #last: Publication | undefined;
   #publishing: Promise<Publication> | undefined;
@@ -95,9 +95,28 @@ export class OwnRecord {
     };
     for (const model of models) add(this.#entryOf(model));
     for (const partial of partials) add(partialEntry(partial, this.#blake3));
-    const change = changeBetween(this.#entries, entries);
-    this.#pending = change === undefined ? undefined : { entries, change };
-    return change !== undefined;
+    this.#pending = changeBetween(this.#entries, entries);
+    return this.#pending !== undefined;
+  }
+
+  /**
+   * The same for models that came since the last publication, where nothing else did: looks only at these.
+   * @returns false when it takes a look at everything
+   */
+  add(models: Iterable<Model>): boolean {
+    if (this.#pending !== undefined) return false;
+    const fresh = new Map<string, RecordEntry>();
+    let { sizeBytes } = this.#record;
+    for (const model of models) {
+      const entry = this.#entryOf(model);
+      if (entry === undefined || this.#entries.get(entry.key)?.hash === entry.hash) continue;
+      fresh.set(entry.key, entry);
+      sizeBytes += entry.bytes.length;
+    }
+    if (this.#entries.size + fresh.size >= RECORD_MAX_ENTRIES || sizeBytes >= RECORD_MAX_BYTES) return false;
+    const gone = Array.from(fresh.keys(), (key) => this.#entries.get(key)).filter((entry) => entry !== undefined);
+    if (fresh.size > 0) this.#pending = { gone, fresh: [...fresh.values()] };
+    return true;
   }
 
   /** Something that the last publication does not say. */
@@ -133,12 +152,13 @@ export class OwnRecord {
   }
 
   async #publish(): Promise<Publication> {
-    const { gone, fresh } = this.#pending?.change ?? NO_CHANGE;
+    const { gone, fresh } = this.#pending ?? NO_CHANGE;
     const meta = this.#metaChanged ? { meta: this.#meta, bytes: encodeMeta(this.#meta) } : undefined;
     const changed = this.hasNews;
     const change = { baseSeq: this.#seq, gone, fresh, ...(meta === undefined ? {} : { meta }) };
     const record = changed ? this.#record.with(change) : this.#record;
-    this.#entries = this.#pending?.entries ?? this.#entries;
+    for (const { key } of gone) this.#entries.delete(key);
+    for (const entry of fresh) this.#entries.set(entry.key, entry);
     this.#pending = undefined;
     this.#metaChanged = false;
     this.#record = record;
