@@ -15,7 +15,7 @@ import {
   type RecordChange,
   type RecordMeta,
 } from './record.ts';
-import { modelEntry, type PartialBlob, partialEntry, type RecordEntry } from './record-entry.ts';
+import { modelEntry, modelKey, type PartialBlob, partialEntry, type RecordEntry } from './record-entry.ts';
 import { type RecordHead, type SignedHead, signHead } from './record-head.ts';
 
 export interface Publication {
@@ -109,8 +109,12 @@ export class OwnRecord {
     let { sizeBytes } = this.#record;
     for (const model of models) {
       const entry = this.#entryOf(model);
-      if (entry === undefined || this.#entries.get(entry.key)?.hash === entry.hash) continue;
-      fresh.set(entry.key, entry);
+      const key = modelKey(model.id);
+      // What came before in this list is out of date, and what is announced may be as well.
+      fresh.delete(key);
+      if (entry === undefined && this.#entries.has(key)) return false;
+      if (entry === undefined || this.#entries.get(key)?.hash === entry.hash) continue;
+      fresh.set(key, entry);
       sizeBytes += entry.bytes.length;
     }
     if (this.#entries.size + fresh.size >= RECORD_MAX_ENTRIES || sizeBytes >= RECORD_MAX_BYTES) return false;

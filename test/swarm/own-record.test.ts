@@ -49,6 +49,15 @@ test('what is added to a record makes the same one as a look at everything', asy
   assert.equal(own.add([news]), false, 'with something else to tell it takes a look at everything');
 });
 
+test('of a model that changes twice before it is announced the last state counts, also when it is that of before', async () => {
+  const own = ownRecord();
+  own.update(models, []);
+  await own.publish();
+  const [first] = models;
+  assert.ok(own.add([{ ...first!, retired: true }, first!]));
+  assert.equal(own.hasNews, false);
+});
+
 test('an entry that another node has announced is not kept twice', async () => {
   const theirs = modelEntry(someModel('shared.gguf'), blake3);
   const own = ownRecord([theirs]);
