@@ -97,6 +97,7 @@ test('one that comes back on another port behind the same URL gets the newest st
   forwarder.redirect(first.port);
   await using it = runLink(forwarder.url, { clock: hastyClock(20), state: { available: ['old'] } });
   await first.until(({ beats }) => beats.length === 1);
+  await eventually('it has heard that it is accepted', () => it.log.length === 1);
   forwarder.redirect(undefined);
   await first[Symbol.asyncDispose]();
   for (let change = 0; change < 100; change += 1) {

@@ -70,7 +70,7 @@ test('more than ten nodes behind one address still hear each other', async () =>
   const others = await Promise.all(Array.from({ length: 13 }, () => runSwarm({ bootstrap: [addressOf(hub)] })));
   try {
     const all = [hub, ...others];
-    await until('all known', () => all.every(({ swarm }) => swarm.fleet.nodes().length === 13), 20_000);
+    await until('all known', () => all.every(({ swarm }) => swarm.fleet.nodes().length === 13), 60_000);
     // Scores are reckoned once a second.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     for (const { swarm } of [hub, others[5]!]) {
