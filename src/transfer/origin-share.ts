@@ -120,7 +120,9 @@ export class OriginShare {
       const owner = this.#owners[index] ?? 0;
       const name = this.#readers[owner];
       if (name === self) return stepOf(index) * WEIGHTS + WEIGHTS - (this.#ownWeights[index] ?? 0);
-      if (name === undefined || !look.isWatched(name) || this.#isSecond[index] !== 1) return undefined;
+      if (name === undefined || this.#isSecond[index] !== 1) return undefined;
+      // One that gives this node nothing may well take from a seed, but then it is no use to wait for it.
+      if (!ofSeed && !look.isWatched(name)) return undefined;
       backlogs ??= this.#backlogs(look);
       if ((backlogs[owner] ?? 0) <= HELP_BACKLOG) return undefined;
       return HELP_RANK + (STEPS - stepOf(index)) * WEIGHTS + (this.#ownerWeights[index] ?? 0);

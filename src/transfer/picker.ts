@@ -159,8 +159,11 @@ function firstAt(state: PickState, source: PickSource): number | undefined {
 /** Some piece is neither here nor asked for, and a usable source could give it, if not now. */
 function anyOpen(state: PickState, sources: readonly PickSource[]): boolean {
   return sources.some((source) => {
-    if (source.kind === 'peer') return offersAny(state.open, source.holding);
-    return state.readsOrigins && [...state.open].some((index) => rankAt(state, source, { index }) !== undefined);
+    if (source.kind === 'peer' && !source.isSeed) return offersAny(state.open, source.holding);
+    return (
+      (source.isSeed || state.readsOrigins) &&
+      [...state.open].some((index) => rankAt(state, source, { index }) !== undefined)
+    );
   });
 }
 

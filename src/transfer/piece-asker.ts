@@ -45,6 +45,7 @@ export class PieceAsker {
   readonly #records = new RecordReader(ANSWER_BYTES);
   readonly #pending: Pending[] = [];
   #nextId = 1;
+  #heardMs = -Infinity;
   #data: { readonly entry: Pending; left: number } | undefined;
   #cancelTimer: NodeJS.Timeout | undefined;
   #ended: ShoalError | undefined;
@@ -78,7 +79,7 @@ export class PieceAsker {
   /** How long the oldest request has been given up without a word from the peer; 0 when it is still wanted. */
   get givenUpMs(): number {
     const entry = this.#pending[0];
-    return entry?.cancelled === true ? performance.now() - entry.cancelledMs : 0;
+    return entry?.cancelled === true ? performance.now() - Math.max(entry.cancelledMs, this.#heardMs) : 0;
   }
 
   /** @throws ShoalError why the line ended, if it has; a breach that no request stands for only the first time */
@@ -105,6 +106,7 @@ export class PieceAsker {
    * @throws ShoalError `source-lied`; whoever calls then ends the line with it
    */
   take(bytes: Uint8Array): number {
+    this.#heardMs = performance.now();
     if (this.#data !== undefined) return this.#takeData(this.#data, bytes);
     const { taken, record } = this.#records.read(bytes);
     if (record !== undefined) this.#answer(decodeAnswer(record));

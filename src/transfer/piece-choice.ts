@@ -35,8 +35,11 @@ export interface PieceChoiceParts {
 }
 
 const PEER_RATE_TAU_MS = 3000;
-/** A node that has had nothing to ask for so long asks seeds for what was to come by others. */
-const STARVED_MS = 1000;
+/** A node that has had nothing to ask for so long asks seeds for what was to come by others, and goes on for a while. */
+const WITHHELD_MS = 1000;
+const UNBOUND_MS = 3000;
+/** A seed that gives a piece in so small a part of the time that the others take is not what everybody waits for. */
+const PLENTY = 1 / 4;
 
 /** What a download knows of pieces and sources, and what it asks next for that reason. No I/O, and time is a parameter. */
 export class PieceChoice {
@@ -49,6 +52,7 @@ export class PieceChoice {
   /** Peers that had a part of it once: when they are done, others have what they have. */
   readonly #seenFetching = new Set<string>();
   #idleSinceMs: number | undefined;
+  #unboundUntilMs = -Infinity;
   /** When it was last asked, peers could have been asked for more than they had. */
   #wantsMore = true;
 
@@ -65,7 +69,9 @@ export class PieceChoice {
   }
 
   opened(session: HeardSession, availability: Availability): void {
-    if (session.id.kind === 'peer') this.#rarity.join(session.key, availability);
+    if (session.id.kind !== 'peer') return;
+    this.#rarity.join(session.key, availability);
+    this.#noteFetching(session, availability);
   }
 
   closed(session: HeardSession): void {
@@ -75,7 +81,7 @@ export class PieceChoice {
   /** Says whether it may change what is asked next. @param added as in `Availability` */
   availabilityChanged(session: HeardSession, added: readonly number[] | undefined, nowMs: number): boolean {
     const gained = this.#rarity.refresh(session.key, added);
-    if (session.availability?.complete === false) this.#seenFetching.add(session.key);
+    this.#noteFetching(session, session.availability);
     if (!gained) return true;
     this.#share?.gained(session.id.id, nowMs);
     if (added !== undefined && !added.some((index) => this.#parts.inFlight.open.has(index))) return false;
@@ -104,26 +110,23 @@ export class PieceChoice {
       refusing.length === 0
         ? (index: number) => this.#rarity.copies(index)
         : (index: number) => this.#rarity.copies(index) - held(index);
-    const isStarved = this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= STARVED_MS;
-    const seeds = isStarved ? [] : this.#seeds();
-    const seedSet = new Seeds({
-      holdings: seeds.map((session) => this.#holdingOf(session)),
-      copies,
-      open: inFlight.open,
-    });
-    const originPolicy = this.#originPolicy((index) => seedSet.copiesElsewhere(index), nowMs);
+    if (nowMs - (this.#idleSinceMs ?? Infinity) >= WITHHELD_MS) this.#unboundUntilMs = nowMs + UNBOUND_MS;
+    const seeding = nowMs < this.#unboundUntilMs ? [] : this.#seeding(nowMs);
+    const holdings = seeding.map((session) => this.#holdingOf(session));
+    const seeds = new Seeds({ holdings, copies, open: inFlight.open });
+    const originPolicy = this.#originPolicy((index) => seeds.copiesElsewhere(index), seeding, nowMs);
     const readsOrigins = this.#share?.reads ?? true;
     const { open, byPiece } = inFlight;
     const state = {
       ...{ open, inFlight: byPiece, copies, originPolicy, readsOrigins, inOrder },
-      ...(seeds.length === 0 ? {} : { seedPolicy: seedSet.policy(originPolicy) }),
+      ...(seeding.length === 0 ? {} : { seedPolicy: seeds.policy(originPolicy) }),
     };
     const sources = new AskableSources(sessions.values(), {
       nowMs,
       pieceSizeBytes: this.#geometry.pieceSizeBytes,
       peerBytesPerSecond: this.#peerRate.bytesPerSecond(nowMs),
       holdingOf: (session) => this.#holdingOf(session),
-      isSeed: (session) => seeds.includes(session),
+      isSeed: (session) => seeding.includes(session),
       totalBytes: () => budget.bytes,
       originGranted,
     });
@@ -141,32 +144,49 @@ export class PieceChoice {
 
   /** When to look again although nothing has happened; in the past when there is no such time. */
   get wakeMs(): number {
-    return this.#share?.wakeMs ?? -Infinity;
+    const shareMs = this.#share?.wakeMs ?? -Infinity;
+    if (this.#idleSinceMs === undefined) return shareMs;
+    const withheldMs = this.#idleSinceMs + WITHHELD_MS;
+    return shareMs > this.#idleSinceMs ? Math.min(shareMs, withheldMs) : withheldMs;
   }
 
-  /** None where there is enough of them: as many as nodes that fetch. */
-  #seeds(): SourceSession[] {
+  /** The seeds that can be asked now; none where there is enough of them: many, or much quicker than who fetches. */
+  #seeding(nowMs: number): SourceSession[] {
     const share = this.#share;
     if (share === undefined) return [];
     const seeds: SourceSession[] = [];
     let fetching = 0;
+    const quickestMs = { seed: Infinity, other: Infinity };
     for (const session of this.#parts.sessions.values()) {
-      const { id, availability, isRefusing } = session;
+      const { id, availability, isRefusing, line } = session;
       if (id.kind === 'origin' || availability === undefined || isRefusing) continue;
       const isWhole = availability.complete && !this.#seenFetching.has(session.key);
-      if (isWhole || share.isSeed?.(id.id) === true) seeds.push(session);
+      const isSeed = isWhole || share.isSeed?.(id.id) === true;
+      if (isSeed) seeds.push(session);
       else fetching += 1;
+      const who = isSeed ? 'seed' : 'other';
+      const expectedMs = line.expectedMs(this.#geometry.pieceSizeBytes, nowMs);
+      if (expectedMs > 0) quickestMs[who] = Math.min(quickestMs[who], expectedMs);
     }
-    return seeds.length <= fetching ? seeds : [];
+    const isPlenty = quickestMs.other < Infinity && quickestMs.seed < PLENTY * quickestMs.other;
+    return seeds.length > fetching || isPlenty ? [] : seeds;
   }
 
-  #originPolicy(copies: (index: number) => number, nowMs: number): OriginPolicy {
+  /** An empty have map may be one that has not come yet, or is lost: it says nothing. */
+  #noteFetching({ key }: HeardSession, availability: Availability | undefined): void {
+    const holding = this.#rarity.holding(key);
+    if (availability?.complete !== false || holding === undefined || holding === 'all' || holding.isEmpty) return;
+    this.#seenFetching.add(key);
+  }
+
+  #originPolicy(copies: (index: number) => number, seeding: readonly SourceSession[], nowMs: number): OriginPolicy {
     if (this.#share === undefined) return peersFirst;
     const { sessions } = this.#parts;
     let neighbours: Set<string> | undefined;
     let pieceMs = 0;
-    for (const { id, line } of sessions.values()) {
-      if (id.kind !== 'origin') continue;
+    for (const session of sessions.values()) {
+      const { id, line } = session;
+      if (id.kind !== 'origin' && !seeding.includes(session)) continue;
       const expectedMs = line.expectedMs(this.#geometry.pieceSizeBytes, nowMs);
       if (expectedMs < Infinity) pieceMs = Math.max(pieceMs, expectedMs);
     }

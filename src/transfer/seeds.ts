@@ -17,15 +17,19 @@ export interface SeedsOptions {
  */
 export class Seeds {
   readonly #options: SeedsOptions;
+  readonly #areWhole: boolean;
+  /** As of the first question: a look asks a few times, while less and less is open. */
   #anyUnspread: boolean | undefined;
 
   constructor(options: SeedsOptions) {
     this.#options = options;
+    this.#areWhole = options.holdings.every((holding) => holding === 'all');
   }
 
   /** Usable peers that hold the piece, without seeds. */
   copiesElsewhere(index: number): number {
     const { holdings, copies } = this.#options;
+    if (this.#areWhole) return copies(index) - holdings.length;
     let held = 0;
     for (const holding of holdings) if (isHeld(holding, index)) held += 1;
     return copies(index) - held;

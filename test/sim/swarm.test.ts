@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { campaign } from '../../sim/campaign.ts';
+import { daemonPolicies } from '../../sim/daemon-policies.ts';
 import { plainScenario } from '../../sim/scenario.ts';
 import { simulate } from '../../sim/simulate.ts';
 import { VARIANTS } from '../../sim/variants.ts';
+import { World } from '../../sim/world.ts';
 
 const SEED = Number(process.env['SHOAL_TEST_SEED'] ?? 1);
 /** Small, so that a test is quick: begin and end then weigh four times as much as in the 256 MiB that the limits are for. */
@@ -27,6 +29,18 @@ test('sixteen nodes are hardly slower than one, and four neither', async () => {
     const outcome = await simulate(plainScenario({ ...SMALL, nodes }));
     assert.ok(outcome.ratio <= 1.25 && outcome.copies <= 1.06, `seed ${SEED}: ${JSON.stringify(outcome)}`);
   }
+});
+
+test('a quick node beside a quick node that has the file does not wait for slow ones that fetch it too', async () => {
+  const plain = plainScenario({ nodes: 4, mib: 32, mbit: 8, seed: SEED });
+  const quick = plain.nodes.map((traits, index) => ({
+    ...{ ...traits, withoutOrigin: true, whole: index === 0 },
+    ...(index < 2 ? { bytesPerSecond: 32 * traits.bytesPerSecond } : {}),
+  }));
+  const world = new World({ ...plain, nodes: quick }, daemonPolicies());
+  assert.ok(await world.run());
+  const [, second, ...slow] = world.nodes.map(({ doneMs = Infinity }) => doneMs);
+  assert.ok(second! < 0.1 * Math.min(...slow), `seed ${SEED}: ${second} of ${slow.join(', ')} ms`);
 });
 
 test('simulations with every trouble all end with nothing wrong installed', async () => {

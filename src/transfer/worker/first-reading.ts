@@ -11,7 +11,7 @@ import { breathe, Progress, sourceError, type TaskContext } from './task.ts';
  */
 const FIRST_GO_BYTES = 256 * 1024;
 const LONGEST_GO_BYTES = 2 * 1024 * 1024;
-/** Of a call, after which others have their turn; and no step more when a go has taken so long: who is silent is left. */
+/** Of one system call; and none more when a go has taken so long, or it would be taken for a mount that hangs. */
 const STEP_BYTES = 1024 * 1024;
 const GO_MS = 500;
 /** Another file under the name is noticed so much later; until then what is read is of the file as it was listed. */
