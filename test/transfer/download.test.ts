@@ -38,6 +38,14 @@ test('without faults every piece is fetched exactly once, from all sources toget
   assert.ok(scene.clock.monotonic() < 950, `took ${scene.clock.monotonic()} ms`);
 });
 
+test('a source that reads ahead is asked for as many pieces as it wants at once, before anything is measured', async () => {
+  const scene = new Scene({ seed: 22, pieces: 40 });
+  const origin = scene.origin('a', { leastWindow: 16 });
+  await scene.run();
+  const [first] = origin.asks;
+  assert.equal(origin.asks.filter(({ atMs }) => atMs === first?.atMs).length, 16);
+});
+
 test('nothing is left behind when it is complete: no timer, no listener, no open source, no budget', async () => {
   const scene = new Scene({ seed: 2, pieces: 20 });
   scene.peer('a');

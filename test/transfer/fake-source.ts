@@ -40,6 +40,7 @@ export interface Behaviour {
   readonly reportsOnlyTheEnd?: boolean;
   /** It has the blob from others itself, at this very time. */
   readonly fetching?: boolean;
+  readonly leastWindow?: number;
 }
 
 export interface Ask {
@@ -110,6 +111,7 @@ export class FakeSource implements SourceOpener {
     return {
       id: this.id,
       availability: this.availability,
+      ...(this.behaviour.leastWindow === undefined ? {} : { leastWindow: this.behaviour.leastWindow }),
       fetch: (piece, onBytes, fetchSignal) =>
         this.#fetch(piece, onBytes, AbortSignal.any([fetchSignal, hangUp.signal])),
       close: () => {
