@@ -92,7 +92,7 @@ export class EntryList implements Iterable<RecordEntry> {
     return new EntryList({ sorted, hashes: this.hashes, sizeBytes: this.sizeBytes, modelCount: this.modelCount });
   }
 
-  /** What leads from `before` to this one; looks at the hashes of entries that both share only by identity. */
+  /** What leads from `before` to this one; entries that both share are compared by identity first, which costs no look at their hashes. */
   since(before: EntryList): EntryChange {
     const gone: RecordEntry[] = [];
     const fresh: RecordEntry[] = [];

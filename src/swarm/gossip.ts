@@ -103,7 +103,7 @@ export class CatalogGossip {
       this.#onlyNew = undefined;
       this.#pace.hurry(now);
     } else {
-      this.#onlyNew?.push(...onlyNew);
+      for (const model of onlyNew) this.#onlyNew?.push(model);
       this.#pace.add(onlyNew.length, now);
     }
     this.#wake.notify();

@@ -101,7 +101,7 @@ export class OwnRecord {
 
   /**
    * The same for models that came since the last publication, where nothing else did: looks only at these.
-   * @returns false when it takes a look at everything
+   * @returns false where only a look at everything can tell
    */
   add(models: Iterable<Model>): boolean {
     if (this.#pending !== undefined) return false;
