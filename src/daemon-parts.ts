@@ -232,7 +232,7 @@ export async function startParts(
 
   const pulse = vitals.watch('control', PULSE_WITHIN_MS);
   lifecycle.run('scanner', (until) => store.scanner.run(until));
-  lifecycle.run('swarm', (until) => swarm.run(until));
+  lifecycle.run('swarm', (until) => swarm.run(until, store.scanner.firstScan));
   lifecycle.run('origins', (until) => origins.run(until));
   lifecycle.run('drafts', (until) => drafts.run(onHoldings, until));
   lifecycle.run('wanted models', (until) => wanted.run(until));
@@ -255,7 +255,7 @@ export async function startParts(
   lifecycle.run('reports', async (until) => {
     await store.scanner.firstScan;
     isReady = true;
-    log.info({ models: store.catalog.models().length, settling: store.scanner.pending }, 'models directory scanned');
+    log.info({ models: store.catalog.modelCount, settling: store.scanner.pending }, 'models directory scanned');
     await orchestration.run(until);
   });
   lifecycle.run('removals', async () => {

@@ -35,7 +35,7 @@ export function validateMetadata(value: unknown): ModelMetadata | undefined {
 /** Several files of one model (shards, a directory): the first that says something, and the parameters of all. */
 export function mergeMetadata(parts: readonly ModelMetadata[]): ModelMetadata | undefined {
   const [first] = parts;
-  if (first === undefined) return undefined;
+  if (first === undefined || parts.length === 1) return first;
   const known = parts.map((part) => part.parameters).filter((parameters) => parameters !== undefined);
   return describe({
     format: first.format,

@@ -136,7 +136,7 @@ export class NodeFacade implements NodeService {
   modelCounts(): Record<ModelState, number> & { wanted: number } {
     const { store, wanted } = this.#parts;
     const counts = {
-      installed: store.catalog.models().length,
+      installed: store.catalog.modelCount,
       fetching: 0,
       queued: 0,
       missing: 0,

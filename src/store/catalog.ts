@@ -3,14 +3,11 @@ import { join } from 'node:path';
 import type { Model } from '../content/model.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
-import { BlobPaths } from './blob-paths.ts';
+import { MultiMap } from '../util/multi-map.ts';
+import { type CatalogTables, openCatalogTables } from './catalog-tables.ts';
 import type { Database } from './database.ts';
 import type { FileStamp } from './file-stamp.ts';
-import { FileTable } from './file-table.ts';
-import { GivenNames } from './given-names.ts';
-import { HeldModels } from './held-models.ts';
 import type { KnownFile, RememberedFile } from './known-file.ts';
-import { ManifestTable } from './manifest-table.ts';
 import { type CatalogChange, ModelIndex } from './model-index.ts';
 
 export type { KnownFile } from './known-file.ts';
@@ -23,14 +20,6 @@ export interface CatalogParts {
   readonly database: Database;
   readonly log: Log;
   readonly clock: Clock;
-}
-
-interface Kept {
-  readonly table: FileTable;
-  readonly remembered: Map<string, RememberedFile>;
-  readonly manifests: ManifestTable;
-  readonly names: GivenNames;
-  readonly held: HeldModels;
 }
 
 const ADDITIONS_WAIT_MS = 20;
@@ -50,19 +39,20 @@ const LOST_KEPT_MS = 14 * 24 * 3600_000;
 export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
   readonly #modelsDir: string;
   readonly #clock: Clock;
-  readonly #kept: Kept;
+  readonly #kept: CatalogTables;
   /** Verified and believed unchanged. */
   readonly #files = new Map<string, KnownFile>();
   /** Hashed once; not looked at since the start, or different now, or gone. */
   readonly #remembered: Map<string, RememberedFile>;
   readonly #pending = new Map<string, PendingReason>();
-  readonly #blobs = new BlobPaths();
+  /** Paths of the files that hold a blob. */
+  readonly #blobs = new MultiMap<string, string>();
   readonly #index = new ModelIndex();
   #dirty = false;
   #groupingMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(modelsDir: string, clock: Clock, kept: Kept) {
+  private constructor(modelsDir: string, clock: Clock, kept: CatalogTables) {
     super();
     this.#modelsDir = modelsDir;
     this.#clock = clock;
@@ -72,14 +62,7 @@ export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
 
   /** Knows what was hashed before; nothing counts as here until `confirm` or `putFile` says that it still is. */
   static async open(options: { readonly modelsDir: string }, parts: CatalogParts): Promise<Catalog> {
-    const table = new FileTable({ table: parts.database.json('files'), log: parts.log });
-    const catalog = new Catalog(options.modelsDir, parts.clock, {
-      table,
-      remembered: await table.load(),
-      manifests: await ManifestTable.open(parts),
-      held: await HeldModels.open(parts),
-      names: await GivenNames.open(parts),
-    });
+    const catalog = new Catalog(options.modelsDir, parts.clock, await openCatalogTables(parts));
     const oldest = parts.clock.now() - LOST_KEPT_MS;
     for (const [path, { lostAt }] of catalog.#remembered)
       if (lostAt !== undefined && lostAt < oldest) await catalog.removeFile(path);
@@ -91,6 +74,15 @@ export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
   /** Only installed, verified and unchanged ones. */
   models(): readonly Model[] {
     return this.#index.list();
+  }
+
+  /** In no order. */
+  eachModel(): Iterable<Model> {
+    return this.#index.each();
+  }
+
+  get modelCount(): number {
+    return this.#index.size;
   }
 
   findModel(idOrAlias: string): Model | undefined {
@@ -295,16 +287,13 @@ export class Catalog extends EventEmitter<{ change: [CatalogChange] }> {
 
   #exclude(path: string, file: KnownFile): void {
     this.#files.delete(path);
-    this.#blobs.remove(file.sha256, path);
+    this.#blobs.delete(file.sha256, path);
     this.#emitRemoved(this.#index.withdraw(path));
   }
 
   /** What is known of the path has changed. */
   #touch(path: string): void {
-    const remembered = this.#remembered.get(path);
-    const wasThere = remembered !== undefined && remembered.lostAt === undefined;
-    const isThere = this.#files.has(path) || this.#pending.has(path) || wasThere;
-    this.#index.touch(path, { isThere: isThere && !this.#kept.held.hasPath(path) });
+    this.#index.touch(path, { isThere: this.isPresent(path) && !this.#kept.held.hasPath(path) });
   }
 
   #emitRemoved(id: string | undefined): void {

@@ -41,6 +41,9 @@ export function encodeStamp(stamp: FileStamp): string {
   return [sizeBytes, mtimeNs, ctimeNs, inode, device].map((part) => part.toString(36)).join(' ');
 }
 
+/** So many of base 36 make a number without rounding. */
+const EXACT_DIGITS = 10;
+
 /** Undefined for text that `encodeStamp` did not write. */
 export function decodeStamp(text: string): FileStamp | undefined {
   const parts = text.split(' ');
@@ -51,6 +54,9 @@ export function decodeStamp(text: string): FileStamp | undefined {
 
 function fromBase36(text: string): bigint {
   let value = 0n;
-  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36));
+  for (let at = 0; at < text.length; at += EXACT_DIGITS) {
+    const digits = text.slice(at, at + EXACT_DIGITS);
+    value = value * 36n ** BigInt(digits.length) + BigInt(Number.parseInt(digits, 36));
+  }
   return value;
 }

@@ -1,6 +1,7 @@
 import { type ModelMetadata, mergeMetadata } from '../content/metadata.ts';
 import { MODEL_MAX_ALIASES, type Model, type ModelFile, makeModel, modelDigest } from '../content/model.ts';
 import { aliasesOf, type ModelGroup } from '../content/model-rules.ts';
+import { MultiMap } from '../util/multi-map.ts';
 import type { KnownFile } from './known-file.ts';
 import { PathIndex } from './path-index.ts';
 
@@ -26,11 +27,20 @@ export interface CatalogChange {
 /** Which models the files make up; withdrawals one by one and at once, the rest by grouping what was touched anew. */
 export class ModelIndex {
   readonly #paths = new PathIndex();
-  readonly #byBucket = new Map<string, readonly Model[]>();
+  readonly #byBucket = new MultiMap<string, Model>();
   readonly #models = new Map<string, Model>();
   readonly #idsByPath = new Map<string, string>();
-  readonly #idsByAlias = new Map<string, Set<string>>();
+  readonly #idsByAlias = new MultiMap<string, string>();
   #sorted: readonly Model[] | undefined;
+
+  get size(): number {
+    return this.#models.size;
+  }
+
+  /** In no order. */
+  each(): Iterable<Model> {
+    return this.#models.values();
+  }
 
   /** Sorted by id. */
   list(): readonly Model[] {
@@ -40,7 +50,7 @@ export class ModelIndex {
 
   /** An alias that two models share leads to neither: a guess would be wrong half of the time. */
   find(idOrAlias: string): Model | undefined {
-    const [only, ...others] = this.#idsByAlias.get(idOrAlias) ?? [];
+    const [only, ...others] = this.#idsByAlias.of(idOrAlias);
     return (
       this.#models.get(idOrAlias) ?? (only === undefined || others.length > 0 ? undefined : this.#models.get(only))
     );
@@ -83,19 +93,18 @@ export class ModelIndex {
     const before = new Map<string, Model>();
     const now = new Map<string, Model>();
     for (const bucket of this.#paths.takeDirty()) {
-      for (const { id } of this.#byBucket.get(bucket) ?? []) {
+      for (const old of [...this.#byBucket.of(bucket)]) {
+        this.#byBucket.delete(bucket, old);
         // What was withdrawn meanwhile has been told already.
-        const model = this.#models.get(id);
-        if (model !== undefined) before.set(id, model);
+        const model = this.#models.get(old.id);
+        if (model !== undefined) before.set(model.id, model);
       }
-      const models: Model[] = [];
       for (const group of this.#paths.groups(bucket)) {
         const model = files.held.has(group.id) ? undefined : modelOf(group, files, this.#models.get(group.id));
-        if (model !== undefined) models.push(model);
+        if (model === undefined) continue;
+        this.#byBucket.add(bucket, model);
+        now.set(model.id, model);
       }
-      for (const model of models) now.set(model.id, model);
-      if (models.length === 0) this.#byBucket.delete(bucket);
-      else this.#byBucket.set(bucket, models);
     }
     const replaced = [...before.values()].filter((model) => now.get(model.id) !== model);
     const added = [...now.values()].filter((model) => before.get(model.id) !== model);
@@ -108,22 +117,14 @@ export class ModelIndex {
     this.#sorted = undefined;
     this.#models.set(model.id, model);
     for (const { path } of model.files) this.#idsByPath.set(path, model.id);
-    for (const alias of model.aliases) {
-      const ids = this.#idsByAlias.get(alias);
-      if (ids === undefined) this.#idsByAlias.set(alias, new Set([model.id]));
-      else ids.add(model.id);
-    }
+    for (const alias of model.aliases) this.#idsByAlias.add(alias, model.id);
   }
 
   #drop(model: Model): void {
     this.#sorted = undefined;
     this.#models.delete(model.id);
     for (const { path } of model.files) if (this.#idsByPath.get(path) === model.id) this.#idsByPath.delete(path);
-    for (const alias of model.aliases) {
-      const ids = this.#idsByAlias.get(alias);
-      ids?.delete(model.id);
-      if (ids?.size === 0) this.#idsByAlias.delete(alias);
-    }
+    for (const alias of model.aliases) this.#idsByAlias.delete(alias, model.id);
   }
 }
 

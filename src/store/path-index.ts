@@ -1,4 +1,5 @@
 import { groupModels, type ModelGroup, shardOf } from '../content/model-rules.ts';
+import { MultiMap } from '../util/multi-map.ts';
 
 interface Folder {
   readonly files: Set<string>;
@@ -14,7 +15,7 @@ interface Folder {
 export class PathIndex {
   readonly #root: Folder = makeFolder();
   readonly #keyOf = new Map<string, string>();
-  readonly #buckets = new Map<string, Set<string>>();
+  readonly #buckets = new MultiMap<string, string>();
   readonly #dirty = new Set<string>();
 
   add(path: string): void {
@@ -61,24 +62,20 @@ export class PathIndex {
   }
 
   groups(key: string): ModelGroup[] {
-    return groupModels(this.#buckets.get(key) ?? []);
+    return groupModels(this.#buckets.of(key));
   }
 
   #place(path: string): void {
     const key = unsharded(this.#markedRoot(path) ?? path);
     this.#keyOf.set(path, key);
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) this.#buckets.set(key, new Set([path]));
-    else bucket.add(path);
+    this.#buckets.add(key, path);
     this.#dirty.add(key);
   }
 
   #take(path: string): void {
     const key = this.#keyOf.get(path) ?? '';
     this.#keyOf.delete(path);
-    const bucket = this.#buckets.get(key);
-    bucket?.delete(path);
-    if (bucket?.size === 0) this.#buckets.delete(key);
+    this.#buckets.delete(key, path);
     this.#dirty.add(key);
   }
 

@@ -109,7 +109,7 @@ export class Store implements AsyncDisposable {
     let usedBytes = 0;
     let removableBytes = 0;
     let partialBytes = 0;
-    for (const model of this.catalog.models()) {
+    for (const model of this.catalog.eachModel()) {
       usedBytes += model.sizeBytes;
       if (!this.wants.isPinned(model.id)) removableBytes += model.sizeBytes;
     }

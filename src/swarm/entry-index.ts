@@ -1,4 +1,5 @@
 import type { Sha256 } from '../content/digest.ts';
+import { MultiMap } from '../util/multi-map.ts';
 import { modelKey, type RecordEntry } from './record-entry.ts';
 
 export interface HeldEntry {
@@ -11,18 +12,15 @@ interface Slot extends HeldEntry {
   readonly holders: Set<string>;
 }
 
-/** Hardly any key leads to two entries, and a set for each would take more than the entries do. */
-type Index = Map<string, Slot | Set<Slot>>;
-
 /**
  * Every entry of the fleet once, with who holds it, by key, by blob and by alias: nodes of a fleet hold mostly the same
  * models, and an entry costs more to keep than to name.
  */
 export class EntryIndex {
   readonly #byHash = new Map<string, Slot>();
-  readonly #byKey: Index = new Map();
-  readonly #byBlob: Index = new Map();
-  readonly #byAlias: Index = new Map();
+  readonly #byKey = new MultiMap<string, Slot>();
+  readonly #byBlob = new MultiMap<string, Slot>();
+  readonly #byAlias = new MultiMap<string, Slot>();
   #sizeBytes = 0;
 
   /** Bytes of all entries, each counted once. */
@@ -36,7 +34,7 @@ export class EntryIndex {
 
   /** What a node says under that key. */
   entryOf(peerId: string, key: string): RecordEntry | undefined {
-    for (const { entry, holders } of slotsAt(this.#byKey, key)) if (holders.has(peerId)) return entry;
+    for (const { entry, holders } of this.#byKey.of(key)) if (holders.has(peerId)) return entry;
     return undefined;
   }
 
@@ -46,30 +44,32 @@ export class EntryIndex {
       slot = { entry, holders: new Set() };
       this.#byHash.set(entry.hash, slot);
       this.#sizeBytes += entry.bytes.length;
-      link(this.#byKey, entry.key, slot);
-      for (const blob of blobsOf(entry)) link(this.#byBlob, blob, slot);
-      for (const alias of aliasesOf(entry)) link(this.#byAlias, alias, slot);
+      this.#byKey.add(entry.key, slot);
+      for (const blob of blobsOf(entry)) this.#byBlob.add(blob, slot);
+      for (const alias of aliasesOf(entry)) this.#byAlias.add(alias, slot);
     }
     slot.holders.add(peerId);
   }
 
-  release(peerId: string, entry: RecordEntry): void {
-    const slot = this.#byHash.get(entry.hash);
+  release(peerId: string, { hash }: RecordEntry): void {
+    const slot = this.#byHash.get(hash);
     if (slot?.holders.delete(peerId) !== true || slot.holders.size > 0) return;
-    this.#byHash.delete(entry.hash);
+    // What was linked, and not what the caller holds to be equal.
+    const { entry } = slot;
+    this.#byHash.delete(hash);
     this.#sizeBytes -= entry.bytes.length;
-    unlink(this.#byKey, entry.key, slot);
-    for (const blob of blobsOf(entry)) unlink(this.#byBlob, blob, slot);
-    for (const alias of aliasesOf(entry)) unlink(this.#byAlias, alias, slot);
+    this.#byKey.delete(entry.key, slot);
+    for (const blob of blobsOf(entry)) this.#byBlob.delete(blob, slot);
+    for (const alias of aliasesOf(entry)) this.#byAlias.delete(alias, slot);
   }
 
   withBlob(sha256: Sha256): Iterable<HeldEntry> {
-    return slotsAt(this.#byBlob, sha256);
+    return this.#byBlob.of(sha256);
   }
 
   /** By a model's id or one of its aliases. */
   withName(name: string): Iterable<HeldEntry> {
-    return new Set([...slotsAt(this.#byKey, modelKey(name)), ...slotsAt(this.#byAlias, name)]);
+    return new Set([...this.#byKey.of(modelKey(name)), ...this.#byAlias.of(name)]);
   }
 
   all(): Iterable<HeldEntry> {
@@ -84,24 +84,4 @@ function blobsOf({ content }: RecordEntry): Iterable<Sha256> {
 
 function aliasesOf({ content }: RecordEntry): Iterable<string> {
   return content.kind === 'partial' ? [] : content.model.aliases;
-}
-
-function slotsAt(index: Index, key: string): Iterable<Slot> {
-  const found = index.get(key);
-  return found === undefined ? [] : found instanceof Set ? found : [found];
-}
-
-function link(index: Index, key: string, slot: Slot): void {
-  const found = index.get(key);
-  if (found === undefined) index.set(key, slot);
-  else if (found instanceof Set) found.add(slot);
-  else if (found !== slot) index.set(key, new Set([found, slot]));
-}
-
-function unlink(index: Index, key: string, slot: Slot): void {
-  const found = index.get(key);
-  if (found === slot) index.delete(key);
-  if (!(found instanceof Set)) return;
-  found.delete(slot);
-  if (found.size === 0) index.delete(key);
 }

@@ -60,29 +60,33 @@ export class EntryList implements Iterable<RecordEntry> {
     return entry?.hash === hash ? entry : undefined;
   }
 
-  /** @param change what goes must be here, and what comes must not */
+  /**
+   * @param change what goes must be here, and what comes must not
+   * @throws ShoalError `internal` where that is not so
+   */
   with({ gone, fresh }: EntryChange): EntryList {
     const edits = [
       ...gone.map((entry) => ({ entry, hash: entry.hash, comes: false })),
       ...fresh.map((entry) => ({ entry, hash: entry.hash, comes: true })),
     ].sort((a, b) => (a.hash < b.hash ? -1 : 1));
+    const places = this.#placesOf(edits);
     const sorted: RecordEntry[] = [];
     const hashes = Buffer.alloc(HASH_BYTES * (this.size + fresh.length - gone.length));
     let { sizeBytes, modelCount } = this;
     let from = 0;
-    const keepUntil = (to: number): void => {
+    const keepUntil = (to = this.size): void => {
       hashes.set(this.hashes.subarray(HASH_BYTES * from, HASH_BYTES * to), HASH_BYTES * sorted.length);
       for (const entry of this.#sorted.slice(from, to)) sorted.push(entry);
       from = to;
     };
-    for (const { entry, hash, comes } of edits) {
-      keepUntil(this.#placeOf(hash, from));
+    for (const [at, { entry, hash, comes }] of edits.entries()) {
+      keepUntil(places[at]);
       if (comes) hashes.write(hash, HASH_BYTES * sorted.push(entry) - HASH_BYTES, 'hex');
       else from += 1;
       sizeBytes += comes ? entry.bytes.length : -entry.bytes.length;
       if (entry.content.kind === 'model') modelCount += comes ? 1 : -1;
     }
-    keepUntil(this.size);
+    keepUntil();
     return new EntryList({ sorted, hashes, sizeBytes, modelCount });
   }
 
@@ -111,6 +115,17 @@ export class EntryList implements Iterable<RecordEntry> {
       }
     }
     return { gone, fresh };
+  }
+
+  /** Of sorted edits; one that cannot be made would take a neighbour with it. */
+  #placesOf(edits: readonly { readonly hash: string; readonly comes: boolean }[]): number[] {
+    let low = 0;
+    return edits.map(({ hash, comes }) => {
+      low = this.#placeOf(hash, low);
+      if ((this.#sorted[low]?.hash === hash) === comes)
+        throw new ShoalError('internal', `an entry ${comes ? 'comes that is here' : 'goes that is not here'}`);
+      return low;
+    });
   }
 
   /** Where the hash is or would be, from `low` on. */

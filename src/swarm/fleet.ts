@@ -154,11 +154,13 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
       this.#noteOld(head, last.seq);
       return 'old';
     }
-    if (node?.seq !== head.seq) return 'unknown-record';
+    // A node that has started anew mostly says what it said before.
+    if (node?.recordHash === head.recordHash) {
+      node.refresh(head, bytes, this.#clock.monotonic() - ageMs);
+      return 'refreshed';
+    }
     // The same sequence number with another content: its owner contradicts itself, so only the first counts.
-    if (node.recordHash !== head.recordHash) return 'old';
-    node.refresh(head, bytes, this.#clock.monotonic() - ageMs);
-    return 'refreshed';
+    return node?.seq === head.seq ? 'old' : 'unknown-record';
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub';
 import type { PeerId } from '@libp2p/interface';
 import type { Blake3Engine } from '../content/blake3.ts';
@@ -28,6 +29,8 @@ const BEAT_MS = 30_000;
 const EXPIRY_CHECK_MS = 1_000;
 /** News that came between a peer's first sync and its place in the gossip would wait for the next beat. */
 const BEAT_AFTER_JOIN_MS = 1_500;
+/** For what is here to be looked at: longer, and the node does without. */
+const FIRST_LOOK_MS = 4_000;
 const MAX_DELTA_ENTRIES = 4096;
 const KEY_MAX_BYTES = 1100;
 
@@ -127,8 +130,15 @@ export class CatalogGossip {
     this.#own.disk = disk;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * @param firstLook ends when `update` has been told what is here. It is announced as a whole then, mostly what the others
+   * still believe, and most of what they have is known by its hash: a start costs nobody ten thousand entries.
+   */
+  async run(signal: AbortSignal, firstLook?: Promise<unknown>): Promise<void> {
     this.#signal = signal;
+    const late = { signal, ref: false };
+    if (firstLook !== undefined) await Promise.race([firstLook, delay(FIRST_LOOK_MS, undefined, late)]);
+    this.#look();
     await this.#links.handle(
       RECORD_PROTOCOL,
       (stream, _peerId, closing) => serveRecord(stream, (peerId) => this.#find(peerId), closing),

@@ -149,12 +149,15 @@ export class Swarm implements AsyncDisposable {
     return this.#links.onPeer(listeners);
   }
 
-  /** Announces, listens to the others and keeps connections, until the signal fires. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Announces, listens to the others and keeps connections, until the signal fires.
+   * @param firstLook ends when `gossip.update` has been told what is here
+   */
+  async run(signal: AbortSignal, firstLook?: Promise<unknown>): Promise<void> {
     const addresses = (): void => this.gossip.setMeta({ addresses: announcedAddresses(this.#node.getMultiaddrs()) });
     this.#node.addEventListener('self:peer:update', addresses);
     try {
-      await Promise.all([this.gossip.run(signal), this.#finder.run(signal), this.haveMaps.run(signal)]);
+      await Promise.all([this.gossip.run(signal, firstLook), this.#finder.run(signal), this.haveMaps.run(signal)]);
     } finally {
       this.#node.removeEventListener('self:peer:update', addresses);
     }

@@ -88,6 +88,20 @@ test('a head that was heard before keeps nobody alive, not even after the record
   assert.equal(fleet.adopt(await head(key, record, 1, 6), record, 0), true);
 });
 
+test('a node that starts anew with what it had before is believed by its head alone', async () => {
+  const { fleet, changes } = scene();
+  const record = recordOf('a', [shared]);
+  fleet.adopt(await head(key, record, 1, 7), record, 0);
+  changes.length = 0;
+  assert.equal(fleet.hear(await head(key, record, 5, 1), 0), 'refreshed');
+  assert.equal(fleet.node(peerId)?.seq, 5);
+  assert.deepEqual(changes, []);
+  const after = recordOf('a', [shared, mine]);
+  const added = [modelEntry(mine, blake3)];
+  assert.ok(fleet.amend(await head(key, after, 6, 2), { baseSeq: 5, added, removed: [] }));
+  assert.equal(fleet.hear(await head(key, record, 1, 8), 0), 'old');
+});
+
 test('hearsay ages: what somebody saw 80 s ago lives 10 s more', async () => {
   const { fleet, clock } = scene();
   const record = recordOf('a', []);

@@ -40,10 +40,11 @@ export interface RunningSwarm extends AsyncDisposable {
   readonly metrics: Metrics;
 }
 
-/** A swarm on loopback that runs until it is disposed of. */
+/** A swarm on loopback that runs until it is disposed of; it tells nothing before `firstLook` has ended. */
 export async function runSwarm(
   options: Partial<SwarmOptions> = {},
   parts: Partial<SwarmParts> = {},
+  firstLook?: Promise<unknown>,
 ): Promise<RunningSwarm> {
   const metrics = parts.metrics ?? new Metrics();
   const swarm = await Swarm.start(
@@ -59,7 +60,7 @@ export async function runSwarm(
     { log: silentLog, clock: systemClock, random: seededRandom(1), ...parts, metrics },
   );
   const controller = new AbortController();
-  const running = swarm.run(controller.signal).catch((error: unknown) => {
+  const running = swarm.run(controller.signal, firstLook).catch((error: unknown) => {
     if (!controller.signal.aborted) throw error;
   });
   let disposed = false;

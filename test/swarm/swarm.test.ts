@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import { addressOf, runSwarm, someModel, until } from './scene.ts';
 
 test('a node that joins knows every model of the fleet within a second', async () => {
@@ -32,6 +34,31 @@ test('a node tells how large its disk is and what of it is free; one that cannot
       [0, undefined],
     ],
   );
+});
+
+test('a node that starts anew and looks at its disk first is never without its models for the others', async () => {
+  const privateKey = await generateKeyPair('Ed25519');
+  const models = Array.from({ length: 30 }, (_, i) => someModel(`m${i}.gguf`));
+  await using a = await runSwarm({ name: 'a' });
+  const joining = { privateKey, name: 'b', bootstrap: [addressOf(a)] };
+  const before = await runSwarm(joining);
+  before.swarm.gossip.update(models, []);
+  await until('a knows what b has', () => a.swarm.fleet.models().size === 30);
+  const seq = a.swarm.fleet.node(before.swarm.peerId)!.seq;
+  await before[Symbol.asyncDispose]();
+  const removed: string[] = [];
+  a.swarm.fleet.on('change', (change) => removed.push(...change.removed));
+  const looked = Promise.withResolvers<undefined>();
+  await using b = await runSwarm(joining, {}, looked.promise);
+  await until('connected', () => a.swarm.isConnected(b.swarm.peerId));
+  b.swarm.gossip.update(models.slice(0, 10), [], models.slice(0, 10));
+  await delay(150);
+  assert.equal(a.swarm.fleet.node(b.swarm.peerId)?.seq, seq, 'told before it had looked at everything');
+  b.swarm.gossip.update(models, [], models.slice(10));
+  looked.resolve(undefined);
+  await until('a hears of b again', () => a.swarm.fleet.node(b.swarm.peerId)!.seq > seq);
+  assert.deepEqual(removed, []);
+  assert.equal(a.swarm.fleet.models().size, 30);
 });
 
 test('news reaches everyone at once', async () => {
