@@ -1,20 +1,22 @@
 import type { ResultOf, TaskKind } from './data-orders.ts';
 import type { Task } from './worker-thread.ts';
 
-/** A task's result, or the signal's reason as soon as it fires. */
-export async function cancellable<K extends TaskKind>(task: Task<K>, signal: AbortSignal): Promise<ResultOf<K>> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
+/** A task's result, or the reason of the first of the signals that fires, as soon as it does. */
+export function cancellable<K extends TaskKind>(
+  task: Task<K>,
+  ...signals: readonly AbortSignal[]
+): Promise<ResultOf<K>> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      unlink();
       task.cancel();
-      reject(signal.reason as Error);
+      reject(signals.find(({ aborted }) => aborted)?.reason as Error);
     };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+    const unlink = (): void => {
+      for (const signal of signals) signal.removeEventListener('abort', onAbort);
+    };
+    task.ended.finally(unlink).then(resolve, reject);
+    for (const signal of signals) signal.addEventListener('abort', onAbort);
+    if (signals.some(({ aborted }) => aborted)) onAbort();
   });
-  try {
-    return await Promise.race([task.ended, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -3,6 +3,7 @@ import type { FileStamp } from '../store/file-stamp.ts';
 import type { ErrorCode } from '../util/errors.ts';
 import type { HostPort } from '../util/host-port.ts';
 import type { Piece } from './piece-source.ts';
+import type { GateKey } from './write-gate.ts';
 
 /**
  * What the main thread and the data plane's workers say to each other. A task is started by a `TaskOrder`, steered by
@@ -21,10 +22,9 @@ export type Landing = 'in-place' | 'scratch';
 
 export interface PieceOrder {
   readonly blob: number;
-  readonly piece: Piece;
+  readonly piece: Omit<Piece, 'hash'> & { readonly hash: string }; // in hex
   readonly landing: Landing;
-  /** Memory of the task's `WriteGate`. */
-  readonly gate: SharedArrayBuffer;
+  readonly gate: GateKey;
 }
 
 export interface HttpRequest {
@@ -55,7 +55,7 @@ export interface CopyOrder {
   /** The copy and its journal, both local; kept and continued when they fit the source's stamp. */
   readonly to: string;
   readonly journal: string;
-  readonly gate: SharedArrayBuffer;
+  readonly gate: GateKey;
 }
 
 export interface CopyResult {
@@ -199,7 +199,7 @@ export type Control =
   /** So many bytes from the start of the file are verified. */
   | { readonly kind: 'verified'; readonly bytes: number }
   /** What is verified in scratch goes into place. */
-  | { readonly kind: 'commit'; readonly gate: SharedArrayBuffer }
+  | { readonly kind: 'commit'; readonly gate: GateKey }
   | { readonly kind: 'cancel' };
 
 export type Order =

@@ -12,6 +12,7 @@ import type { BlobTarget, Piece } from './piece-source.ts';
 import { PlaneBlob } from './plane-blob.ts';
 import { PrefixHash } from './prefix-hash.ts';
 import { WorkerThread } from './worker-thread.ts';
+import { GateTable } from './write-gate.ts';
 
 export interface DataPlaneOptions {
   /** Workers that bytes are spread over; more than there are cores only cost memory. */
@@ -38,6 +39,7 @@ export interface OpenBlob {
  */
 export class DataPlane implements AsyncDisposable {
   readonly pool = new BufferPool();
+  readonly gates = new GateTable();
   readonly #log: Log;
   readonly #blake3: 'native' | 'wasm';
   readonly #lane: LaneCredentials | undefined;
@@ -86,7 +88,7 @@ export class DataPlane implements AsyncDisposable {
     const key = `${target.sha256} ${target.partial.dir}`;
     let entry = this.#blobs.get(key);
     if (entry === undefined) {
-      entry = { blob: new PlaneBlob({ id: this.#nextBlob, target }), users: 0 };
+      entry = { blob: new PlaneBlob({ id: this.#nextBlob, target }, this), users: 0 };
       this.#nextBlob += 1;
       this.#blobs.set(key, entry);
     }
@@ -152,9 +154,9 @@ export class DataPlane implements AsyncDisposable {
   }
 
   #thread(name: string): WorkerThread {
-    const { pool } = this;
+    const { pool, gates } = this;
     const answer: Answering = (question, thread) => this.#answering(question, thread);
-    return new WorkerThread({ name, blake3: this.#blake3, lane: this.#lane }, { log: this.#log, pool, answer });
+    return new WorkerThread({ name, blake3: this.#blake3, lane: this.#lane }, { log: this.#log, pool, gates, answer });
   }
 
   async #leave(key: string): Promise<void> {

@@ -131,19 +131,24 @@ export class Download extends EventEmitter<{ piece: [number]; state: [DownloadSt
     this.#tally.start();
     this.#change({ kind: 'fetching' });
     const grants = new AbortController();
+    const onAbort = (): void => this.#alarm.ring();
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       while (!this.have.complete) {
         signal.throwIfAborted();
         if (this.#state.kind === 'paused') await this.#waitForRoom(signal);
         else {
           const wakeMs = this.#step(clock.monotonic(), grants.signal);
-          await this.#alarm.wait(wakeMs - clock.monotonic(), signal);
+          await this.#alarm.wait(wakeMs - clock.monotonic());
+          signal.throwIfAborted();
           this.#forgiveIfHeldUp(wakeMs);
         }
       }
       this.#change({ kind: 'complete' });
       return this.progress();
     } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#alarm[Symbol.dispose]();
       grants.abort();
       if (this.#state.kind !== 'complete') this.#change({ kind: 'idle' });
       await this.#leaveAll();

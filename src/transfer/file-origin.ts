@@ -16,7 +16,6 @@ import type { BlobTarget, PieceSource } from './piece-source.ts';
 import { checkedManifest, modelsOf, publishedManifestPath } from './published.ts';
 import { WorkerSource } from './worker-source.ts';
 import type { WorkerThread } from './worker-thread.ts';
-import { WriteGate } from './write-gate.ts';
 
 const MAX_FILES = 100_000;
 
@@ -86,14 +85,14 @@ export class FileOrigin implements Origin {
     onBytes: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<CopyResult> {
-    const gate = new WriteGate();
+    const gate = this.#plane.gates.open();
     const order = {
       kind: 'copy-file',
       from: this.#path(file.path),
       sizeBytes: file.sizeBytes,
       to: to.file,
       journal: to.journal,
-      gate: gate.memory,
+      gate: gate.key,
     } as const;
     const onFact = (fact: { readonly kind: string; readonly bytes?: number }): void => {
       if (fact.kind === 'progress' && fact.bytes !== undefined) onBytes(fact.bytes);

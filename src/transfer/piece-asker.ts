@@ -16,6 +16,8 @@ const CANCEL_MS = 5000;
 export interface PieceReceiver {
   /** The bytes are valid during the call only. */
   write(bytes: Uint8Array): void;
+  /** Where up to so many of the next bytes may be put before they are written, which saves copying them. */
+  place?(length: number): Uint8Array;
   refused(refusal: Refusal): void;
   lost(error: ShoalError): void;
 }
@@ -99,6 +101,12 @@ export class PieceAsker {
     this.#pending.push(entry);
     this.#send({ kind: 'get', id, sha256: piece.sha256, index: piece.index });
     return { cancel: () => this.#cancel(entry) };
+  }
+
+  /** Where the next bytes may be put before they are taken; undefined where it makes no difference. */
+  place(): Uint8Array | undefined {
+    const data = this.#data;
+    return data === undefined || data.entry.cancelled ? undefined : data.entry.receiver.place?.(data.left);
   }
 
   /**

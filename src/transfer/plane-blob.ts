@@ -5,7 +5,7 @@ import type { Landing, PieceOrder, ResultOf, TaskFact, TaskOrder } from './data-
 import { IncomingPiece } from './incoming-piece.ts';
 import type { BlobTarget, Piece } from './piece-source.ts';
 import type { Task, WorkerThread } from './worker-thread.ts';
-import { WriteGate } from './write-gate.ts';
+import type { GateTable, WriteGate } from './write-gate.ts';
 
 /** Tasks whose worker brings the bytes by itself. */
 export type FetchTaskKind = 'fetch-http' | 'fetch-file' | 'read-file' | 'fetch-lane';
@@ -24,6 +24,7 @@ interface Writer {
 export class PlaneBlob {
   readonly id: number;
   readonly target: BlobTarget;
+  readonly #openGates: GateTable;
   /** Who writes a piece in place. */
   readonly #writers = new Map<number, Writer>();
   /** Everybody who may still write anything. */
@@ -31,14 +32,15 @@ export class PlaneBlob {
   readonly #verified = new Set<number>();
   readonly #commits = new Map<number, Promise<unknown>>();
 
-  constructor(options: { readonly id: number; readonly target: BlobTarget }) {
+  constructor(options: { readonly id: number; readonly target: BlobTarget }, parts: { readonly gates: GateTable }) {
     this.id = options.id;
     this.target = options.target;
+    this.#openGates = parts.gates;
   }
 
   /** A piece whose bytes come through the main thread. */
   receive(piece: Piece, thread: WorkerThread, pool: BufferPool, signal: AbortSignal): IncomingPiece {
-    const { task, ended } = this.#begin<'receive'>(piece, thread, (order) => ({ kind: 'receive', ...order }), signal);
+    const { task, ended } = this.#begin<'receive'>(piece, thread, (order) => ({ kind: 'receive', ...order }), [signal]);
     return new IncomingPiece({ length: piece.length, ended }, { task, pool });
   }
 
@@ -50,14 +52,14 @@ export class PlaneBlob {
       readonly order: (order: PieceOrder) => PieceTaskOrder<K>;
       readonly onBytes: (bytes: number) => void;
     },
-    signal: AbortSignal,
+    ...signals: readonly AbortSignal[]
   ): Promise<ResultOf<K>> {
     let toldBytes = 0;
     const onBytes = (bytes: number): void => {
       toldBytes += bytes;
       options.onBytes(bytes);
     };
-    const result = await this.#begin<K>(piece, thread, options.order, signal, onBytes).ended;
+    const result = await this.#begin<K>(piece, thread, options.order, signals, onBytes).ended;
     if (toldBytes < piece.length) options.onBytes(piece.length - toldBytes);
     return result;
   }
@@ -71,33 +73,34 @@ export class PlaneBlob {
     piece: Piece,
     thread: WorkerThread,
     makeOrder: (order: PieceOrder) => PieceTaskOrder<K>,
-    signal: AbortSignal,
+    signals: readonly AbortSignal[],
     onBytes?: (bytes: number) => void,
   ): { task: Task<K>; ended: Promise<ResultOf<K>> } {
-    signal.throwIfAborted();
+    for (const signal of signals) signal.throwIfAborted();
     thread.openBlob(this.id, this.target.partial);
     const writer = this.#writer();
     const landing: Landing = this.#writers.has(piece.index) || this.#verified.has(piece.index) ? 'scratch' : 'in-place';
     if (landing === 'in-place') this.#writers.set(piece.index, writer);
-    // A copy: to post a view is to copy the whole buffer behind it, which holds the hashes of all pieces.
-    const asked = { ...piece, hash: Uint8Array.from(piece.hash) };
-    const order: PieceOrder = { blob: this.id, piece: asked, landing, gate: writer.gate.memory };
+    const { index, offset, length } = piece;
+    // As text: to post a view is to copy the whole buffer behind it, which holds the hashes of all pieces.
+    const asked = { index, offset, length, hash: Buffer.from(piece.hash).toString('hex') };
+    const order: PieceOrder = { blob: this.id, piece: asked, landing, gate: writer.gate.key };
     const onFact = (fact: TaskFact): void => {
       if (fact.kind === 'progress') onBytes?.(fact.bytes);
       else if (fact.kind === 'held') this.#queueCommit(piece.index, task);
     };
     const task = thread.start<K>(makeOrder(order), onFact);
-    const ended = this.#landed(piece.index, { task, writer }, signal);
+    const ended = this.#landed(piece.index, { task, writer }, signals);
     return { task, ended };
   }
 
   async #landed<K extends PieceTaskKind>(
     index: number,
     { task, writer }: { readonly task: Task<K>; readonly writer: Writer },
-    signal: AbortSignal,
+    signals: readonly AbortSignal[],
   ): Promise<ResultOf<K>> {
     try {
-      const result = await cancellable(task, signal);
+      const result = await cancellable(task, ...signals);
       await this.#commits.get(index);
       if (result.written) this.#verified.add(index);
       else if (!this.#verified.has(index)) {
@@ -126,7 +129,7 @@ export class PlaneBlob {
         this.#writers.set(index, writer);
         await other?.gate.close();
       }
-      task.control({ kind: 'commit', gate: writer.gate.memory });
+      task.control({ kind: 'commit', gate: writer.gate.key });
       try {
         if ((await task.ended).written) this.#verified.add(index);
       } catch {
@@ -142,7 +145,7 @@ export class PlaneBlob {
   }
 
   #writer(): Writer {
-    const gate = new WriteGate();
+    const gate = this.#openGates.open();
     this.#gates.add(gate);
     return { gate };
   }

@@ -82,27 +82,7 @@ export class RequestLine {
 
   /** @param options.isMoved taken over from a source where it stood in line */
   add(piece: Piece, nowMs: number, { isMoved = false }: { readonly isMoved?: boolean } = {}): PieceRequest {
-    const remainingMs = (request: PieceRequest): number => this.#remainingMs(request);
-    const clock = this.#clock;
-    const request: PieceRequest = {
-      piece,
-      sourceKey: this.#key,
-      controller: new AbortController(),
-      askedMs: nowMs,
-      aheadBytes: this.missingBytes(),
-      received: 0,
-      receivedMs: nowMs,
-      dropped: false,
-      get remainingMs() {
-        return remainingMs(request);
-      },
-      get ageMs() {
-        return clock.monotonic() - nowMs;
-      },
-      get movable() {
-        return !isMoved && request.received === 0;
-      },
-    };
+    const request = new LineRequest(piece, { sourceKey: this.#key, askedMs: nowMs, isMoved }, this);
     this.#owes(nowMs);
     this.#requests.set(piece.index, request);
     this.#pace.busy(nowMs);
@@ -160,8 +140,13 @@ export class RequestLine {
     if (this.#restingSinceMs === undefined && this.missingBytes() === 0) this.#restingSinceMs = nowMs;
   }
 
+  /** How old a request is. */
+  ageMs(request: PieceRequest): number {
+    return this.#clock.monotonic() - request.askedMs;
+  }
+
   /** Sources answer about in the order of asking, so a piece waits for those before it. */
-  #remainingMs(request: PieceRequest): number {
+  remainingMs(request: PieceRequest): number {
     const nowMs = this.#clock.monotonic();
     const { bytesPerSecond } = this.pace(nowMs);
     if (bytesPerSecond === undefined) return nowMs - request.askedMs < PATIENCE_MS ? 0 : Infinity;
@@ -171,6 +156,45 @@ export class RequestLine {
       if (other === request) break;
     }
     return msFor(bytes, bytesPerSecond);
+  }
+}
+
+class LineRequest implements PieceRequest {
+  readonly piece: Piece;
+  readonly sourceKey: string;
+  readonly controller = new AbortController();
+  readonly askedMs: number;
+  readonly aheadBytes: number;
+  received = 0;
+  receivedMs: number;
+  dropped = false;
+  readonly #isMoved: boolean;
+  readonly #line: RequestLine;
+
+  constructor(
+    piece: Piece,
+    options: { readonly sourceKey: string; readonly askedMs: number; readonly isMoved: boolean },
+    line: RequestLine,
+  ) {
+    this.piece = piece;
+    this.sourceKey = options.sourceKey;
+    this.askedMs = options.askedMs;
+    this.aheadBytes = line.missingBytes();
+    this.receivedMs = options.askedMs;
+    this.#isMoved = options.isMoved;
+    this.#line = line;
+  }
+
+  get remainingMs(): number {
+    return this.#line.remainingMs(this);
+  }
+
+  get ageMs(): number {
+    return this.#line.ageMs(this);
+  }
+
+  get movable(): boolean {
+    return !this.#isMoved && this.received === 0;
   }
 }
 

@@ -1,4 +1,3 @@
-import { childController } from '../util/deadline.ts';
 import { ShoalError } from '../util/errors.ts';
 import type { PieceOrder, ResultOf } from './data-orders.ts';
 import type { OpenBlob } from './data-plane.ts';
@@ -48,18 +47,12 @@ export class WorkerSource<K extends FetchTaskKind> implements PieceSource {
     const thread = this.#parts.thread();
     // Whatever waits for a hung system call would wait behind it.
     if (thread.hung) throw new ShoalError('source-stalled', 'no answer, a system call hangs');
-    const { controller, release } = childController(signal);
-    const onClosing = (): void => controller.abort(this.#closing.signal.reason);
-    this.#closing.signal.addEventListener('abort', onClosing, { once: true });
     try {
-      const result = await blob.blob.fetch<K>(piece, thread, { order, onBytes }, controller.signal);
+      const result = await blob.blob.fetch<K>(piece, thread, { order, onBytes }, signal, this.#closing.signal);
       onFetched?.(result);
       return { bytes: piece.length, ms: performance.now() - startMs };
     } catch (error) {
       throw judge === undefined || signal.aborted ? error : await judge(error, piece, this.#closing.signal);
-    } finally {
-      this.#closing.signal.removeEventListener('abort', onClosing);
-      release();
     }
   }
 

@@ -16,6 +16,7 @@ import type {
 } from './data-orders.ts';
 import { failureOf, revive } from './failure.ts';
 import { Outbox } from './outbox.ts';
+import type { GateTable } from './write-gate.ts';
 
 const TERMINATE_MS = 500;
 /** A cancelled task ends at its next step; when it has not by then, a system call holds the thread. */
@@ -45,6 +46,7 @@ export interface WorkerThreadOptions {
 export interface WorkerThreadParts {
   readonly log: Log;
   readonly pool: BufferPool;
+  readonly gates: GateTable;
   /** Answers what the worker asks. */
   readonly answer: (question: Question, thread: WorkerThread) => Promise<unknown>;
 }
@@ -55,6 +57,7 @@ export class WorkerThread {
   readonly #options: WorkerThreadOptions;
   readonly #log: Log;
   readonly #pool: BufferPool;
+  readonly #gates: GateTable;
   readonly #answer: WorkerThreadParts['answer'];
   readonly #running = new Map<number, Running>();
   readonly #openBlobs = new Set<number>();
@@ -69,6 +72,7 @@ export class WorkerThread {
     this.#options = options;
     this.#log = parts.log;
     this.#pool = parts.pool;
+    this.#gates = parts.gates;
     this.#answer = parts.answer;
   }
 
@@ -161,7 +165,7 @@ export class WorkerThread {
     if (this.#worker !== undefined) return;
     const worker = new Worker(new URL('./worker/data-worker.ts', import.meta.url), {
       name: this.name,
-      workerData: { blake3: this.#options.blake3, lane: this.#options.lane },
+      workerData: { blake3: this.#options.blake3, lane: this.#options.lane, gates: this.#gates.memory },
       // Bytes live outside the heap; a small one is collected often and cheaply, and keeps the process small.
       resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
     });

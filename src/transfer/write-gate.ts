@@ -1,3 +1,5 @@
+import { ShoalError } from '../util/errors.ts';
+
 /**
  * Decides between threads whether one task may still write. The main thread closes the gate when a piece is cancelled or
  * superseded; once `close` has resolved, no byte of that task reaches the disk any more, even when its worker hangs in
@@ -7,29 +9,78 @@ const IDLE = 0;
 const WRITING = 1;
 const CLOSING = 2;
 const CLOSED = 3;
+const STATE_BITS = 2;
+
+/** Far more than pieces are ever in flight; untouched words take no memory. */
+const GATES = 64 * 1024;
+
+/** Names a gate to another thread. */
+export interface GateKey {
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/**
+ * The gates of all tasks of a data plane, a word each of memory that every thread knows from its start: to share new memory
+ * for each piece would cost more than to post the rest of its order. A word is used again by the next gate, in another
+ * generation, so that whoever still holds the key of the last one finds it closed.
+ */
+export class GateTable {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #free: number[] = [];
+  #opened = 0;
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(4 * GATES)) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Main side; everybody who opens a gate closes it. */
+  open(): WriteGate {
+    const slot = this.#free.pop() ?? this.#opened++;
+    const last = this.#words[slot];
+    if (last === undefined) throw new ShoalError('internal', 'more gates are open than there can be tasks');
+    const generation = (last >> STATE_BITS) + 1;
+    Atomics.store(this.#words, slot, (generation << STATE_BITS) | IDLE);
+    // The word has the generation as it has wrapped around.
+    const key = { slot, generation: (generation << STATE_BITS) >> STATE_BITS };
+    return new WriteGate(this.#words, key, () => this.#free.push(slot));
+  }
+
+  /** Worker side. */
+  at(key: GateKey): WriteGate {
+    return new WriteGate(this.#words, key, () => undefined);
+  }
+}
 
 export class WriteGate {
-  readonly memory: SharedArrayBuffer;
-  readonly #state: Int32Array<SharedArrayBuffer>;
+  readonly key: GateKey;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #onClosed: () => void;
+  #hasClosed = false;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(4)) {
-    this.memory = memory;
-    this.#state = new Int32Array(memory);
+  /** @internal For `GateTable`. */
+  constructor(words: Int32Array<SharedArrayBuffer>, key: GateKey, onClosed: () => void) {
+    this.#words = words;
+    this.key = key;
+    this.#onClosed = onClosed;
   }
 
   get closed(): boolean {
-    return Atomics.load(this.#state, 0) >= CLOSING;
+    const word = Atomics.load(this.#words, this.key.slot);
+    return word !== this.#word(IDLE) && word !== this.#word(WRITING);
   }
 
   /** Runs a write if the gate is open; false, and nothing run, if it is closed. Worker side; `write` is synchronous. */
   pass(write: () => void): boolean {
-    if (Atomics.compareExchange(this.#state, 0, IDLE, WRITING) !== IDLE) return false;
+    if (!this.#moves(IDLE, WRITING)) return false;
     try {
       write();
     } finally {
-      if (Atomics.compareExchange(this.#state, 0, WRITING, IDLE) === CLOSING) {
-        Atomics.store(this.#state, 0, CLOSED);
-        Atomics.notify(this.#state, 0);
+      if (!this.#moves(WRITING, IDLE)) {
+        Atomics.store(this.#words, this.key.slot, this.#word(CLOSED));
+        Atomics.notify(this.#words, this.key.slot);
       }
     }
     return true;
@@ -37,13 +88,29 @@ export class WriteGate {
 
   /** Main side; waits only while a write is in progress, which is a write to the local disk. */
   async close(): Promise<void> {
-    for (;;) {
-      if (Atomics.compareExchange(this.#state, 0, IDLE, CLOSED) === IDLE) return;
-      const state = Atomics.compareExchange(this.#state, 0, WRITING, CLOSING);
-      if (state === CLOSED) return;
-      if (state === IDLE) continue;
-      const wait = Atomics.waitAsync(this.#state, 0, CLOSING, 1000);
+    const { slot } = this.key;
+    while (!this.#hasClosed) {
+      if (this.#moves(IDLE, CLOSED) || this.#isClosed) {
+        this.#hasClosed = true;
+        this.#onClosed();
+        return;
+      }
+      this.#moves(WRITING, CLOSING);
+      const wait = Atomics.waitAsync(this.#words, slot, this.#word(CLOSING), 1000);
       if (wait.async) await wait.value;
     }
+  }
+
+  get #isClosed(): boolean {
+    return Atomics.load(this.#words, this.key.slot) === this.#word(CLOSED);
+  }
+
+  #moves(from: number, to: number): boolean {
+    const expected = this.#word(from);
+    return Atomics.compareExchange(this.#words, this.key.slot, expected, this.#word(to)) === expected;
+  }
+
+  #word(state: number): number {
+    return (this.key.generation << STATE_BITS) | state;
   }
 }

@@ -25,3 +25,19 @@ test("a piece that was taken back counts as given up from the peer's last word o
   assert.equal(asker.givenUpMs, 0, 'nothing is asked for any more');
   asker.end(new ShoalError('source-gone', 'over'));
 });
+
+test('bytes may be put into their place only while a piece that somebody waits for comes', () => {
+  const asker = new PieceAsker({ send: () => undefined, onEnd: () => undefined });
+  const buffer = new Uint8Array(64);
+  const request = asker.request(
+    { sha256: 'a'.repeat(64), index: 0, length: 100 },
+    { ...receiver, place: (length) => buffer.subarray(0, length) },
+  );
+  assert.equal(asker.place(), undefined, 'a record comes first');
+  asker.take(encodeAnswer({ kind: 'data', id: 1, bytes: 40 }));
+  assert.equal(asker.place()?.length, 40, 'no more than belongs to the record');
+  asker.take(new Uint8Array(30));
+  assert.equal(asker.place()?.length, 10);
+  request.cancel();
+  assert.equal(asker.place(), undefined, 'nobody waits for it any more');
+});

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { WriteGate } from '../../src/transfer/write-gate.ts';
+import { GateTable } from '../../src/transfer/write-gate.ts';
+
+const gates = new GateTable();
 
 test('an open gate lets writes pass, also after one that failed; a closed one lets none', async () => {
-  const gate = new WriteGate();
+  const gate = gates.open();
   let writes = 0;
   assert.equal(
     gate.pass(() => (writes += 1)),
@@ -26,8 +28,8 @@ test('closing waits for the write that another thread is in, and no write follow
   const counter = new Int32Array(new SharedArrayBuffer(4));
   const source = `
     const { workerData, parentPort } = require('node:worker_threads');
-    import(workerData.module).then(({ WriteGate }) => {
-      const gate = new WriteGate(workerData.memory);
+    import(workerData.module).then(({ GateTable }) => {
+      const gate = new GateTable(workerData.memory).at(workerData.key);
       const counter = new Int32Array(workerData.counter);
       const pause = new Int32Array(new SharedArrayBuffer(4));
       parentPort.postMessage('ready');
@@ -36,9 +38,9 @@ test('closing waits for the write that another thread is in, and no write follow
       parentPort.postMessage('refused');
     });`;
   for (let round = 0; round < 5; round += 1) {
-    const gate = new WriteGate();
+    const gate = gates.open();
     const module = new URL('../../src/transfer/write-gate.ts', import.meta.url).href;
-    const workerData = { module, memory: gate.memory, counter: counter.buffer };
+    const workerData = { module, memory: gates.memory, key: gate.key, counter: counter.buffer };
     const worker = new Worker(source, { eval: true, workerData });
     await new Promise((resolve) => worker.once('message', resolve));
     const refused = new Promise((resolve) => worker.once('message', resolve));
@@ -50,4 +52,32 @@ test('closing waits for the write that another thread is in, and no write follow
     assert.equal(Atomics.load(counter, 0), after);
     await worker.terminate();
   }
+});
+
+test('whoever holds the key of a closed gate finds it closed, also when its word is used again', async () => {
+  const gates = new GateTable();
+  const first = gates.open();
+  const late = gates.at(first.key);
+  await first.close();
+  const second = gates.open();
+  assert.equal(second.key.slot, first.key.slot);
+  assert.equal(late.closed, true);
+  assert.equal(
+    late.pass(() => assert.fail('written after the end')),
+    false,
+  );
+  await first.close();
+  assert.equal(second.closed, false, 'closed by who had closed the first already');
+  assert.equal(
+    gates.at(second.key).pass(() => undefined),
+    true,
+  );
+});
+
+test('gates that are open at a time have words of their own', async () => {
+  const gates = new GateTable();
+  const open = Array.from({ length: 100 }, () => gates.open());
+  assert.equal(new Set(open.map(({ key }) => key.slot)).size, 100);
+  await Promise.all(open.map((gate) => gate.close()));
+  assert.ok(gates.open().key.slot < 100);
 });

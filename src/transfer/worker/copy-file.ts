@@ -6,7 +6,7 @@ import { sameStamp, stampOf } from '../../store/file-stamp.ts';
 import { alignedBytes } from '../../util/aligned-bytes.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { CopyOrder, CopyResult } from '../data-orders.ts';
-import { WriteGate } from '../write-gate.ts';
+import type { GateTable, WriteGate } from '../write-gate.ts';
 import { CopyJournal } from './copy-journal.ts';
 import { writeFully } from './full-io.ts';
 import { breathe, diskError, Progress, sourceError, type TaskContext } from './task.ts';
@@ -19,7 +19,11 @@ const step = alignedBytes(STEP_BYTES);
  * journal says is there is hashed again from the local copy, which costs no read of the origin, and the rest is copied.
  * @throws ShoalError `source-gone`, `changed` when the source was written meanwhile, `disk-full`
  */
-export async function copyFile(order: CopyOrder, blake3: Blake3Engine, context: TaskContext): Promise<CopyResult> {
+export async function copyFile(
+  order: CopyOrder,
+  { blake3, gates }: { readonly blake3: Blake3Engine; readonly gates: GateTable },
+  context: TaskContext,
+): Promise<CopyResult> {
   const geometry = geometryOf(order.sizeBytes);
   using open = new DisposableStack();
   const source = open.adopt(
@@ -36,7 +40,7 @@ export async function copyFile(order: CopyOrder, blake3: Blake3Engine, context: 
     (one) => one.close(),
   );
   const run: Run = {
-    gate: new WriteGate(order.gate),
+    gate: gates.at(order.gate),
     progress: new Progress(context),
     sha256: createHash('sha256'),
     pieceHashes: new Uint8Array(geometry.pieceCount * 32),

@@ -14,6 +14,7 @@ import type {
 } from '../data-orders.ts';
 import { failureOf } from '../failure.ts';
 import { Outbox } from '../outbox.ts';
+import { GateTable } from '../write-gate.ts';
 import { BlobTable } from './blob-table.ts';
 import { hashPrefix, recheck } from './check-partial.ts';
 import { copyFile } from './copy-file.ts';
@@ -40,8 +41,13 @@ const port = parentPort;
 if (port === null) throw new Error('data-worker.ts runs in a worker thread');
 giveWayToMainThread();
 
-const { blake3: preferred, lane } = workerData as { blake3: 'native' | 'wasm'; lane: LaneCredentials | undefined };
+const {
+  blake3: preferred,
+  lane,
+  gates: gateMemory,
+} = workerData as { blake3: 'native' | 'wasm'; lane: LaneCredentials | undefined; gates: SharedArrayBuffer };
 const blake3 = await loadBlake3(preferred);
+const gates = new GateTable(gateMemory);
 const blobs = new BlobTable();
 const files = new FdCache();
 /** Pieces of one origin are read one after the other, as a disk likes it. */
@@ -78,8 +84,7 @@ async function withSink(
   fill: (sink: PieceSink) => Promise<unknown>,
   onUnchecked?: (sink: PieceSink) => void,
 ): Promise<PieceResult> {
-  const { file, dir } = blobs.target(order);
-  const sink = new PieceSink(order, file, blake3, dir);
+  const sink = new PieceSink(order, { ...blobs.target(order), gates, blake3 });
   try {
     await fill(sink);
     const result = await sink.finish(context, { unchecked: onUnchecked !== undefined });
@@ -164,7 +169,7 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
     case 'list-files':
       return await listFiles(order, context);
     case 'copy-file':
-      return await copyFile(order, blake3, context);
+      return await copyFile(order, { blake3, gates }, context);
   }
 }
 

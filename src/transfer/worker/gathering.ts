@@ -17,19 +17,35 @@ export class Gathering {
     this.#missing = options.length;
   }
 
+  /** Where up to so many of the next bytes may be put before they are taken, which saves copying them. */
+  place(length: number): Uint8Array {
+    return this.#buffer.subarray(this.#filled, this.#filled + length);
+  }
+
   /** True when the piece is complete. */
   take(bytes: Uint8Array): boolean {
-    for (let at = 0; at < bytes.length; ) {
-      const part = bytes.subarray(at, at + this.#buffer.length - this.#filled);
-      this.#buffer.set(part, this.#filled);
-      this.#filled += part.length;
-      this.#missing -= part.length;
-      at += part.length;
-      if (this.#filled === this.#buffer.length || this.#missing === 0) {
-        this.#sink.write(this.#buffer.subarray(0, this.#filled));
-        this.#filled = 0;
+    if (this.#isInPlace(bytes)) this.#gathered(bytes.length);
+    else {
+      for (let at = 0; at < bytes.length; ) {
+        const part = bytes.subarray(at, at + this.#buffer.length - this.#filled);
+        this.#buffer.set(part, this.#filled);
+        this.#gathered(part.length);
+        at += part.length;
       }
     }
     return this.#missing === 0;
+  }
+
+  #isInPlace(bytes: Uint8Array): boolean {
+    const { buffer, byteOffset } = this.#buffer;
+    return bytes.buffer === buffer && bytes.byteOffset === byteOffset + this.#filled;
+  }
+
+  #gathered(length: number): void {
+    this.#filled += length;
+    this.#missing -= length;
+    if (this.#filled < this.#buffer.length && this.#missing > 0) return;
+    this.#sink.write(this.#filled === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#filled));
+    this.#filled = 0;
   }
 }

@@ -4,7 +4,7 @@ import type { Blake3Engine, Blake3Stream } from '../../content/blake3.ts';
 import type { PartialFile } from '../../store/partial-file.ts';
 import { ShoalError } from '../../util/errors.ts';
 import type { PieceOrder, PieceResult } from '../data-orders.ts';
-import { WriteGate } from '../write-gate.ts';
+import type { GateTable, WriteGate } from '../write-gate.ts';
 import { readFully, writeFully } from './full-io.ts';
 import { diskError, type TaskContext } from './task.ts';
 
@@ -19,16 +19,28 @@ let scratchCount = 0;
 export class PieceSink {
   readonly #order: PieceOrder;
   readonly #file: PartialFile;
+  readonly #gates: GateTable;
   readonly #gate: WriteGate;
   readonly #hash: Blake3Stream;
   readonly #scratch: number | undefined;
   #digest: Uint8Array | undefined;
   #at = 0;
 
-  constructor(order: PieceOrder, file: PartialFile, blake3: Blake3Engine, dir: string) {
+  /** @param parts.dir for scratch files */
+  constructor(
+    order: PieceOrder,
+    parts: {
+      readonly file: PartialFile;
+      readonly dir: string;
+      readonly gates: GateTable;
+      readonly blake3: Blake3Engine;
+    },
+  ) {
+    const { file, dir, blake3 } = parts;
     this.#order = order;
     this.#file = file;
-    this.#gate = new WriteGate(order.gate);
+    this.#gates = parts.gates;
+    this.#gate = parts.gates.at(order.gate);
     this.#hash = blake3.create();
     this.#scratch = order.landing === 'scratch' ? openScratch(dir) : undefined;
   }
@@ -66,7 +78,7 @@ export class PieceSink {
   async finish(context: TaskContext, options: { readonly unchecked?: boolean } = {}): Promise<PieceResult> {
     if (this.missingBytes > 0)
       throw new ShoalError('source-lied', `${this.missingBytes} bytes of the piece are missing`);
-    if (options.unchecked !== true && Buffer.compare(this.digest, this.#order.piece.hash) !== 0) {
+    if (options.unchecked !== true && Buffer.from(this.digest).toString('hex') !== this.#order.piece.hash) {
       throw new ShoalError('piece-corrupt', `piece ${this.#order.piece.index} does not match its hash`);
     }
     if (this.#scratch === undefined) return { written: this.#markHave(this.#gate) };
@@ -74,7 +86,7 @@ export class PieceSink {
     const gate = await new Promise<WriteGate>((resolve, reject) => {
       context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true });
       context.onControl((control) => {
-        if (control.kind === 'commit') resolve(new WriteGate(control.gate));
+        if (control.kind === 'commit') resolve(this.#gates.at(control.gate));
       });
       context.tell({ kind: 'held' });
     });

@@ -1,5 +1,6 @@
 import { ShoalError } from '../../../util/errors.ts';
 import type { LanePeer, PieceOrder } from '../../data-orders.ts';
+import type { PieceReceiver } from '../../piece-asker.ts';
 import type { Refusal } from '../../piece-wire.ts';
 import { Gathering } from '../gathering.ts';
 import type { PieceSink } from '../piece-sink.ts';
@@ -22,8 +23,9 @@ export async function fetchOverLane(
   const { length, index } = order.piece;
   const gathering = new Gathering(sink, { length, buffer: line.gathered });
   const progress = new Progress(context);
-  const receiver = {
-    write: (bytes: Uint8Array): void => {
+  const receiver: PieceReceiver = {
+    place: (bytes) => gathering.place(bytes),
+    write: (bytes) => {
       try {
         if (gathering.take(bytes)) resolve(undefined);
         progress.add(bytes.length);
@@ -33,7 +35,7 @@ export async function fetchOverLane(
         request.cancel();
       }
     },
-    refused: (refusal: Refusal): void => reject(refusalError(refusal)),
+    refused: (refusal) => reject(refusalError(refusal)),
     lost: reject,
   };
   const request = line.request({ sha256: order.sha256, index, length }, receiver);

@@ -81,11 +81,16 @@ export class LaneLine {
     return this.#asker.request(piece, receiver);
   }
 
+  /** @internal Where the socket may put what it receives next. */
+  place(): Uint8Array | undefined {
+    return this.#asker.place();
+  }
+
   /** @internal What the socket has received; valid during the call. */
   take(bytes: Uint8Array): void {
     try {
-      for (let rest = bytes; rest.length > 0 && this.#asker.ended === undefined; ) {
-        rest = rest.subarray(this.#asker.take(rest));
+      for (let taken = this.#asker.take(bytes); taken < bytes.length && this.#asker.ended === undefined; ) {
+        taken += this.#asker.take(bytes.subarray(taken));
       }
     } catch (error) {
       this.end(error);
@@ -107,9 +112,12 @@ async function openTo(
   const opened = await connectLane(address, peerId, parts, signal);
   const { socket } = opened;
   const line = LaneLine.over(socket, onClose);
-  opened.receive((bytes) => {
-    line.take(bytes);
-    parts.doze.received(bytes.length);
+  opened.receive({
+    place: () => line.place(),
+    take: (bytes) => {
+      line.take(bytes);
+      parts.doze.received(bytes.length);
+    },
   });
   socket.on('error', (error) => line.end(error));
   socket.on('close', () => line.end(gone(undefined)));
