@@ -138,6 +138,7 @@ export class CatalogGossip {
     this.#signal = signal;
     const late = { signal, ref: false };
     if (firstLook !== undefined) await Promise.race([firstLook, delay(FIRST_LOOK_MS, undefined, late)]);
+    await this.#own.prepare(this.#held?.models ?? []);
     this.#look();
     await this.#links.handle(
       RECORD_PROTOCOL,

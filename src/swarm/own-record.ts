@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Ed25519PrivateKey } from '@libp2p/interface';
 import type { Blake3Engine } from '../content/blake3.ts';
 import type { Model } from '../content/model.ts';
@@ -25,6 +26,8 @@ export interface Publication {
   readonly change?: RecordChange & { readonly baseSeq: number };
 }
 
+/** Encoding and hashing so many takes some milliseconds. */
+const ENTRIES_PER_TURN = 64;
 const NO_CHANGE: EntryChange = { gone: [], fresh: [] };
 
 /** This node's own record: what it holds now, and what it has signed last. */
@@ -76,6 +79,16 @@ export class OwnRecord {
   /** An entry of the last publication, by its hash. */
   findEntry(hash: string): RecordEntry | undefined {
     return this.#record.entries.find(hash);
+  }
+
+  /** Makes the entries of models that `update` will be told of, a few at a time: others get their turn in between. */
+  async prepare(models: Iterable<Model>): Promise<void> {
+    let count = 0;
+    for (const model of models) {
+      this.#entryOf(model);
+      count += 1;
+      if (count % ENTRIES_PER_TURN === 0) await nextTurn();
+    }
   }
 
   /** Everything this node holds now; says whether that is news. */
