@@ -59,6 +59,7 @@ export class WriteGate {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #onClosed: () => void;
   #hasClosed = false;
+  #inside = 0;
 
   /** @internal For `GateTable`. */
   constructor(words: Int32Array<SharedArrayBuffer>, key: GateKey, onClosed: () => void) {
@@ -74,23 +75,35 @@ export class WriteGate {
 
   /** Runs a write if the gate is open; false, and nothing run, if it is closed. Worker side; `write` is synchronous. */
   pass(write: () => void): boolean {
-    if (!this.#moves(IDLE, WRITING)) return false;
+    if (!this.enter()) return false;
     try {
       write();
     } finally {
-      if (!this.#moves(WRITING, IDLE)) {
-        Atomics.store(this.#words, this.key.slot, this.#word(CLOSED));
-        Atomics.notify(this.#words, this.key.slot);
-      }
+      this.leave();
     }
     return true;
+  }
+
+  /** Before a write that takes its time; false if the gate is closed. Several may be under way. Worker side. */
+  enter(): boolean {
+    const isOpen = this.#inside === 0 ? this.#moves(IDLE, WRITING) : this.#is(WRITING);
+    if (isOpen) this.#inside += 1;
+    return isOpen;
+  }
+
+  /** After it, once for each `enter` that was let in. */
+  leave(): void {
+    this.#inside -= 1;
+    if (this.#inside > 0 || this.#moves(WRITING, IDLE)) return;
+    Atomics.store(this.#words, this.key.slot, this.#word(CLOSED));
+    Atomics.notify(this.#words, this.key.slot);
   }
 
   /** Main side; waits only while a write is in progress, which is a write to the local disk. */
   async close(): Promise<void> {
     const { slot } = this.key;
     while (!this.#hasClosed) {
-      if (this.#moves(IDLE, CLOSED) || this.#isClosed) {
+      if (this.#moves(IDLE, CLOSED) || this.#is(CLOSED)) {
         this.#hasClosed = true;
         this.#onClosed();
         return;
@@ -101,8 +114,8 @@ export class WriteGate {
     }
   }
 
-  get #isClosed(): boolean {
-    return Atomics.load(this.#words, this.key.slot) === this.#word(CLOSED);
+  #is(state: number): boolean {
+    return Atomics.load(this.#words, this.key.slot) === this.#word(state);
   }
 
   #moves(from: number, to: number): boolean {

@@ -81,3 +81,19 @@ test('gates that are open at a time have words of their own', async () => {
   await Promise.all(open.map((gate) => gate.close()));
   assert.ok(gates.open().key.slot < 100);
 });
+
+test('closing waits for all writes that are under way, and lets no other begin', async () => {
+  const gate = gates.open();
+  const inside = gates.at(gate.key);
+  assert.equal(inside.enter(), true);
+  assert.equal(inside.enter(), true);
+  let isClosed = false;
+  const closing = gate.close().then(() => (isClosed = true));
+  assert.equal(inside.enter(), false);
+  inside.leave();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(isClosed, false);
+  inside.leave();
+  await closing;
+  assert.equal(inside.enter(), false);
+});

@@ -34,6 +34,7 @@ import { receiveChunks } from './receive.ts';
 import { serveFile } from './serve-file.ts';
 import { Progress, type TaskContext } from './task.ts';
 import { TaskTable } from './task-table.ts';
+import { WriteBehind } from './write-behind.ts';
 
 /** Entry of a data-plane worker: takes orders, moves bytes, tells facts. */
 
@@ -49,6 +50,7 @@ const {
 const blake3 = await loadBlake3(preferred);
 const gates = new GateTable(gateMemory);
 const blobs = new BlobTable();
+const behind = new WriteBehind();
 const files = new FdCache();
 /** Pieces of one origin are read one after the other, as a disk likes it. */
 const originLine = new Line();
@@ -84,7 +86,7 @@ async function withSink(
   fill: (sink: PieceSink) => Promise<unknown>,
   onUnchecked?: (sink: PieceSink) => void,
 ): Promise<PieceResult> {
-  const sink = new PieceSink(order, { ...blobs.target(order), gates, blake3 });
+  const sink = new PieceSink(order, { ...blobs.target(order), gates, blake3, behind });
   try {
     await fill(sink);
     const result = await sink.finish(context, { unchecked: onUnchecked !== undefined });
@@ -106,7 +108,10 @@ async function run(order: TaskOrder, context: TaskContext): Promise<ResultOf<Tas
       const result = await withSink(order, context, async (sink) => {
         const { offset, length } = order.piece;
         const range = { offset, length, sizeBytes: order.sizeBytes };
-        const gathering = new Gathering(sink, { length, buffer: new Uint8Array(Math.min(length, GATHER_BYTES)) });
+        const gathering = new Gathering(sink, {
+          length,
+          space: { buffer: new Uint8Array(Math.min(length, GATHER_BYTES)) },
+        });
         const take = (bytes: Uint8Array): void => {
           gathering.take(bytes);
           progress.add(bytes.length);

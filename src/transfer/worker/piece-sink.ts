@@ -7,6 +7,7 @@ import type { PieceOrder, PieceResult } from '../data-orders.ts';
 import type { GateTable, WriteGate } from '../write-gate.ts';
 import { readFully, writeFully } from './full-io.ts';
 import { diskError, type TaskContext } from './task.ts';
+import type { WriteBehind } from './write-behind.ts';
 
 const COPY_STEP_BYTES = 1024 * 1024;
 let scratchCount = 0;
@@ -23,6 +24,10 @@ export class PieceSink {
   readonly #gate: WriteGate;
   readonly #hash: Blake3Stream;
   readonly #scratch: number | undefined;
+  readonly #behind: WriteBehind;
+  #underWay = 0;
+  #failure: unknown;
+  #onWritten: (() => void) | undefined;
   #digest: Uint8Array | undefined;
   #at = 0;
 
@@ -34,9 +39,11 @@ export class PieceSink {
       readonly dir: string;
       readonly gates: GateTable;
       readonly blake3: Blake3Engine;
+      readonly behind: WriteBehind;
     },
   ) {
-    const { file, dir, blake3 } = parts;
+    const { file, dir, blake3, behind } = parts;
+    this.#behind = behind;
     this.#order = order;
     this.#file = file;
     this.#gates = parts.gates;
@@ -56,10 +63,52 @@ export class PieceSink {
 
   /** @throws ShoalError `source-lied` for more bytes than the piece has, `disk-full` */
   write(bytes: Uint8Array): void {
+    this.#writeAt(this.#take(bytes), bytes);
+  }
+
+  /**
+   * The same for the first `length` bytes of a buffer, which may still be being written when it returns.
+   * @returns the buffer to go on with
+   * @throws ShoalError as `write`, also for a step before this one
+   */
+  writeStep(buffer: Uint8Array, length: number): Uint8Array {
+    const bytes = length === buffer.length ? buffer : buffer.subarray(0, length);
+    const at = this.#take(bytes);
+    const next = this.#scratch === undefined ? this.#writeBehind(buffer, at, bytes) : undefined;
+    if (next !== undefined) return next;
+    this.#writeAt(at, bytes);
+    return buffer;
+  }
+
+  /** Where in the piece they belong. */
+  #take(bytes: Uint8Array): number {
+    this.#throwFailure();
     if (bytes.length > this.missingBytes) throw new ShoalError('source-lied', 'more bytes than the piece has');
     this.#hash.update(bytes);
     const at = this.#at;
     this.#at += bytes.length;
+    return at;
+  }
+
+  #writeBehind(buffer: Uint8Array, at: number, bytes: Uint8Array): Uint8Array | undefined {
+    if (!this.#gate.enter()) return undefined;
+    const step = { fd: this.#file.fd, bytes, position: this.#order.piece.offset + at };
+    const next = this.#behind.begin(buffer, step, (error) => {
+      this.#gate.leave();
+      this.#underWay -= 1;
+      this.#failure ??= error;
+      this.#onWritten?.();
+    });
+    if (next === undefined) this.#gate.leave();
+    else this.#underWay += 1;
+    return next;
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw diskError(this.#failure);
+  }
+
+  #writeAt(at: number, bytes: Uint8Array): void {
     try {
       if (this.#scratch !== undefined) writeFully(this.#scratch, bytes, at);
       // A closed gate is no error: the bytes are still hashed, in case the piece turns out to be here already.
@@ -78,6 +127,12 @@ export class PieceSink {
   async finish(context: TaskContext, options: { readonly unchecked?: boolean } = {}): Promise<PieceResult> {
     if (this.missingBytes > 0)
       throw new ShoalError('source-lied', `${this.missingBytes} bytes of the piece are missing`);
+    while (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onWritten = resolve;
+      });
+    }
+    this.#throwFailure();
     if (options.unchecked !== true && Buffer.from(this.digest).toString('hex') !== this.#order.piece.hash) {
       throw new ShoalError('piece-corrupt', `piece ${this.#order.piece.index} does not match its hash`);
     }

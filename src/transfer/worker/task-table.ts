@@ -33,6 +33,7 @@ export class TaskTable {
     const context: TaskContext = {
       signal: running.controller.signal,
       tell: (fact, transfer = []) => this.#tell(task, fact, transfer),
+      soon: (fact) => this.#outbox.soon({ kind: 'fact', task, fact }),
       mention: (fact) => this.#outbox.mention({ kind: 'fact', task, fact }),
       onControl: (listener) => {
         running.listener = listener;

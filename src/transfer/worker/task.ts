@@ -6,6 +6,8 @@ import type { Control, TaskFact } from '../data-orders.ts';
 export interface TaskContext {
   readonly signal: AbortSignal;
   tell(fact: TaskFact, transfer?: readonly ArrayBuffer[]): void;
+  /** What may come a few milliseconds later, with others. */
+  soon(fact: TaskFact): void;
   /** What may come a little later: it wakes nobody by itself. */
   mention(fact: TaskFact): void;
   /** Controls that came before the task was ready are kept for it. */

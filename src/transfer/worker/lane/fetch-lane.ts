@@ -21,7 +21,7 @@ export async function fetchOverLane(
   context.signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const { length, index } = order.piece;
-  const gathering = new Gathering(sink, { length, buffer: line.gathered });
+  const gathering = new Gathering(sink, { length, space: line.gathered });
   const progress = new Progress(context);
   const receiver: PieceReceiver = {
     place: (bytes) => gathering.place(bytes),

@@ -4,7 +4,7 @@ import { messageOf, ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
 import type { LanePeer } from '../../data-orders.ts';
 import { gone, PieceAsker, type PieceReceiver } from '../../piece-asker.ts';
-import { GATHER_BYTES } from '../gathering.ts';
+import { GATHER_BYTES, type GatherSpace } from '../gathering.ts';
 import { type ConnectLaneParts, connectLane } from './connect-lane.ts';
 
 /** For an address whose packets are dropped: who waits falls back to the libp2p stream. */
@@ -18,7 +18,7 @@ const STUCK_MS = 500;
  */
 export class LaneLine {
   readonly #asker: PieceAsker;
-  readonly #gathered = new Uint8Array(GATHER_BYTES);
+  readonly #gathered: GatherSpace = { buffer: new Uint8Array(GATHER_BYTES) };
 
   private constructor(socket: Socket, onClose: () => void) {
     this.#asker = new PieceAsker({
@@ -73,7 +73,7 @@ export class LaneLine {
   }
 
   /** Where a receiver may gather its bytes while it is the one that receives. */
-  get gathered(): Uint8Array {
+  get gathered(): GatherSpace {
     return this.#gathered;
   }
 

@@ -143,7 +143,7 @@ export class LaneListener {
   async #serve(socket: Socket, peerId: string): Promise<void> {
     this.#count(peerId, 1);
     try {
-      await new LaneUpload({ socket, peerId }, { ...this.#parts, tell: (fact) => this.#context.tell(fact) }).run(
+      await new LaneUpload({ socket, peerId }, { ...this.#parts, tell: (fact) => this.#context.soon(fact) }).run(
         this.#context.signal,
       );
     } catch (error) {

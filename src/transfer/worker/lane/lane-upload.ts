@@ -28,7 +28,26 @@ export interface LaneUploadParts {
   readonly questions: Questions;
   readonly files: FdCache;
   readonly doze: Doze;
+  /** At leisure: the next turn is asked for in the same message. */
   readonly tell: (fact: TaskFact) => void;
+}
+
+/** Memory for one write. Views of aligned memory take long to make, so those of a full slice are made once. */
+class Slice {
+  readonly #bytes = alignedBytes(DATA_AT + SLICE_BYTES);
+  readonly #data = this.#bytes.subarray(DATA_AT);
+  readonly #answer = Buffer.from(this.#bytes.buffer, RECORD_AT, ANSWER_BYTES + SLICE_BYTES);
+
+  /** Where the bytes of the piece go. */
+  data(length: number): Uint8Array {
+    return length === SLICE_BYTES ? this.#data : this.#data.subarray(0, length);
+  }
+
+  /** The record and the bytes after it, as they are sent. */
+  answer(id: number, length: number): Uint8Array {
+    this.#answer.set(encodeAnswer({ kind: 'data', id, bytes: length }));
+    return length === SLICE_BYTES ? this.#answer : this.#answer.subarray(0, ANSWER_BYTES + length);
+  }
 }
 
 /** One lane of one peer: disk → socket, without a copy that the socket does not make itself. */
@@ -38,7 +57,7 @@ export class LaneUpload {
   readonly #parts: LaneUploadParts;
   readonly #answerer: PieceAnswerer;
   readonly #turns = new Map<AskedPiece, Promise<UploadTurn>>();
-  readonly #buffers: Uint8Array[] = [];
+  readonly #slices: Slice[] = [];
   #unsent = 0;
   #sent: (() => void) | undefined;
 
@@ -154,27 +173,26 @@ export class LaneUpload {
       if (turn.limited) await questions.ask<'upload-bytes'>({ kind: 'upload-bytes', bytes: length });
       await this.#room();
       signal.throwIfAborted();
-      const buffer = this.#buffers.pop() ?? alignedBytes(DATA_AT + SLICE_BYTES);
+      const slice = this.#slices.pop() ?? new Slice();
       try {
-        reading.read(buffer.subarray(DATA_AT, DATA_AT + length), turn.offset + at);
+        reading.read(slice.data(length), turn.offset + at);
       } catch (error) {
-        this.#buffers.push(buffer);
+        this.#slices.push(slice);
         throw error;
       }
-      buffer.set(encodeAnswer({ kind: 'data', id: asked.id, bytes: length }), RECORD_AT);
       at += length;
       asked.complete = at === turn.length;
-      this.#write(buffer, DATA_AT + length);
+      this.#write(slice, slice.answer(asked.id, length));
       onSent(length);
     }
   }
 
-  #write(buffer: Uint8Array, end: number): void {
+  #write(slice: Slice, bytes: Uint8Array): void {
     this.#unsent += 1;
-    this.#socket.write(buffer.subarray(RECORD_AT, end), () => {
+    this.#socket.write(bytes, () => {
       this.#unsent -= 1;
       this.#parts.doze.sent();
-      this.#buffers.push(buffer);
+      this.#slices.push(slice);
       this.#sent?.();
     });
   }
