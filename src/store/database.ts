@@ -6,6 +6,11 @@ import { ShoalError } from '../util/errors.ts';
 
 export type Table<V> = AbstractSublevel<Level, string | Buffer | Uint8Array, string, V>;
 
+/** Nearly everything is read once, at the start, and then kept in memory in another form. */
+const CACHE_BYTES = 1024 * 1024;
+/** What was written last, twice at most. */
+const WRITE_BUFFER_BYTES = 1024 * 1024;
+
 /** The daemon's state on disk, a level database in `<data>/state`; each part keeps its own table. */
 export class Database implements AsyncDisposable {
   readonly #level: Level;
@@ -18,7 +23,7 @@ export class Database implements AsyncDisposable {
   static async open(dataDir: string): Promise<Database> {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const path = join(dataDir, 'state');
-    const level = new Level(path);
+    const level = new Level(path, { cacheSize: CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES });
     try {
       await level.open();
     } catch (error) {

@@ -16,7 +16,7 @@ import {
   type RecordChange,
   type RecordMeta,
 } from './record.ts';
-import { modelEntry, modelKey, type PartialBlob, partialEntry, type RecordEntry } from './record-entry.ts';
+import { modelEntry, modelKey, type PartialBlob, partialEntry, type RecordEntry, shareEntry } from './record-entry.ts';
 import { type RecordHead, type SignedHead, signHead } from './record-head.ts';
 
 export interface Publication {
@@ -200,7 +200,8 @@ export class OwnRecord {
     if (known !== undefined) return known;
     try {
       const made = modelEntry(model, this.#blake3);
-      const entry = this.#fleet.findEntry(made.hash) ?? made;
+      const known = this.#fleet.findEntry(made.hash);
+      const entry = known === undefined ? made : shareEntry(known, made);
       this.#modelEntries.set(model, entry);
       return entry;
     } catch (error) {

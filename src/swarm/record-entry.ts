@@ -28,7 +28,14 @@ export interface RecordEntry {
   /** BLAKE3 of the bytes, as 64 hex digits. */
   readonly hash: string;
   readonly bytes: Uint8Array;
-  readonly content: EntryContent;
+  /** What the bytes say; may be replaced by its equal (`shareEntry`). */
+  content: EntryContent;
+}
+
+/** Of two entries with the same bytes only one is kept, and its content is what this node has anyway. */
+export function shareEntry(kept: RecordEntry, { content }: RecordEntry): RecordEntry {
+  kept.content = content;
+  return kept;
 }
 
 export const ENTRY_MAX_BYTES = 16 * 1024 * 1024;

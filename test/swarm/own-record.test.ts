@@ -61,7 +61,9 @@ test('of a model that changes twice before it is announced the last state counts
 test('an entry that another node has announced is not kept twice', async () => {
   const theirs = modelEntry(someModel('shared.gguf'), blake3);
   const own = ownRecord([theirs]);
-  own.update([someModel('shared.gguf')], []);
+  const model = someModel('shared.gguf');
+  own.update([model], []);
   await own.publish();
   assert.equal(own.findEntry(theirs.hash), theirs);
+  assert.ok(theirs.content.kind === 'model' && theirs.content.model === model);
 });
