@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { codeOf, isAbort, messageOf, ShoalError } from '../../../util/errors.ts';
 import type { HostPort } from '../../../util/host-port.ts';
-import type { LaneCredentials } from '../../data-orders.ts';
+import type { LaneCredentials, TaskFact } from '../../data-orders.ts';
 import type { Doze } from '../doze.ts';
 import type { FdCache } from '../fd-cache.ts';
 import type { Questions } from '../questions.ts';
@@ -10,6 +10,7 @@ import type { TaskContext } from '../task.ts';
 import { addressOf, certificateOf, LANE_PROTOCOL, laneContext } from './lane-tls.ts';
 import { LaneUpload } from './lane-upload.ts';
 import { readTicket } from './plain-lane.ts';
+import { SlicePool } from './slice-pool.ts';
 
 /** From the first packet to a proved member. */
 const HANDSHAKE_MS = 5_000;
@@ -35,6 +36,7 @@ export class LaneListener {
   readonly #server: Server;
   readonly #pending = new Map<string, number>();
   readonly #lanes = new Map<string, number>();
+  readonly #slices = new SlicePool();
   #pendingCount = 0;
   #laneCount = 0;
 
@@ -143,9 +145,8 @@ export class LaneListener {
   async #serve(socket: Socket, peerId: string): Promise<void> {
     this.#count(peerId, 1);
     try {
-      await new LaneUpload({ socket, peerId }, { ...this.#parts, tell: (fact) => this.#context.soon(fact) }).run(
-        this.#context.signal,
-      );
+      const parts = { ...this.#parts, slices: this.#slices, tell: (fact: TaskFact) => this.#context.soon(fact) };
+      await new LaneUpload({ socket, peerId }, parts).run(this.#context.signal);
     } catch (error) {
       if (!isAbort(error) && error instanceof ShoalError && error.code === 'source-lied') {
         this.#refuse(`${peerId} at ${addressOf(socket)}`, error);

@@ -1,20 +1,14 @@
 import type { Socket } from 'node:net';
-import { alignedBytes } from '../../../util/aligned-bytes.ts';
 import { childController } from '../../../util/deadline.ts';
 import { codeOf, ShoalError } from '../../../util/errors.ts';
 import type { TaskFact, UploadTurn } from '../../data-orders.ts';
 import { type AskedPiece, PieceAnswerer } from '../../piece-answerer.ts';
-import { ANSWER_BYTES, encodeAnswer } from '../../piece-wire.ts';
 import type { Doze } from '../doze.ts';
 import type { FdCache } from '../fd-cache.ts';
 import type { Questions } from '../questions.ts';
 import { ServedReading } from '../served-reading.ts';
+import { SLICE_BYTES, type Slice, type SlicePool } from './slice-pool.ts';
 
-/** What one write takes: many TLS records, few calls. */
-const SLICE_BYTES = 256 * 1024;
-/** Where the bytes of a slice begin in its buffer; its record lies before them. */
-const DATA_AT = 64;
-const RECORD_AT = DATA_AT - ANSWER_BYTES;
 /** With an upload limit, so little at a time that a slow line still shows life. */
 const LIMITED_BYTES = 64 * 1024;
 /** Written and not yet with the kernel: one is sent while the next is read. */
@@ -27,27 +21,10 @@ const DRAIN_MS = 30_000;
 export interface LaneUploadParts {
   readonly questions: Questions;
   readonly files: FdCache;
+  readonly slices: SlicePool;
   readonly doze: Doze;
   /** At leisure: the next turn is asked for in the same message. */
   readonly tell: (fact: TaskFact) => void;
-}
-
-/** Memory for one write. Views of aligned memory take long to make, so those of a full slice are made once. */
-class Slice {
-  readonly #bytes = alignedBytes(DATA_AT + SLICE_BYTES);
-  readonly #data = this.#bytes.subarray(DATA_AT);
-  readonly #answer = Buffer.from(this.#bytes.buffer, RECORD_AT, ANSWER_BYTES + SLICE_BYTES);
-
-  /** Where the bytes of the piece go. */
-  data(length: number): Uint8Array {
-    return length === SLICE_BYTES ? this.#data : this.#data.subarray(0, length);
-  }
-
-  /** The record and the bytes after it, as they are sent. */
-  answer(id: number, length: number): Uint8Array {
-    this.#answer.set(encodeAnswer({ kind: 'data', id, bytes: length }));
-    return length === SLICE_BYTES ? this.#answer : this.#answer.subarray(0, ANSWER_BYTES + length);
-  }
 }
 
 /** One lane of one peer: disk → socket, without a copy that the socket does not make itself. */
@@ -57,7 +34,6 @@ export class LaneUpload {
   readonly #parts: LaneUploadParts;
   readonly #answerer: PieceAnswerer;
   readonly #turns = new Map<AskedPiece, Promise<UploadTurn>>();
-  readonly #slices: Slice[] = [];
   #unsent = 0;
   #sent: (() => void) | undefined;
 
@@ -165,7 +141,7 @@ export class LaneUpload {
     onSent: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { questions, files } = this.#parts;
+    const { questions, files, slices } = this.#parts;
     using reading = new ServedReading(turn.file, files);
     const sliceBytes = turn.limited ? LIMITED_BYTES : SLICE_BYTES;
     for (let at = skip; at < turn.length; ) {
@@ -173,11 +149,11 @@ export class LaneUpload {
       if (turn.limited) await questions.ask<'upload-bytes'>({ kind: 'upload-bytes', bytes: length });
       await this.#room();
       signal.throwIfAborted();
-      const slice = this.#slices.pop() ?? new Slice();
+      const slice = slices.take();
       try {
         reading.read(slice.data(length), turn.offset + at);
       } catch (error) {
-        this.#slices.push(slice);
+        slices.giveBack(slice);
         throw error;
       }
       at += length;
@@ -192,7 +168,7 @@ export class LaneUpload {
     this.#socket.write(bytes, () => {
       this.#unsent -= 1;
       this.#parts.doze.sent();
-      this.#slices.push(slice);
+      this.#parts.slices.giveBack(slice);
       this.#sent?.();
     });
   }
