@@ -39,7 +39,7 @@ export interface OpenBlob {
  */
 export class DataPlane implements AsyncDisposable {
   readonly pool = new BufferPool();
-  readonly gates = new GateTable();
+  readonly #gates = new GateTable();
   readonly #log: Log;
   readonly #blake3: 'native' | 'wasm';
   readonly #lane: LaneCredentials | undefined;
@@ -88,7 +88,7 @@ export class DataPlane implements AsyncDisposable {
     const key = `${target.sha256} ${target.partial.dir}`;
     let entry = this.#blobs.get(key);
     if (entry === undefined) {
-      entry = { blob: new PlaneBlob({ id: this.#nextBlob, target }, this), users: 0 };
+      entry = { blob: new PlaneBlob({ id: this.#nextBlob, target }), users: 0 };
       this.#nextBlob += 1;
       this.#blobs.set(key, entry);
     }
@@ -154,7 +154,8 @@ export class DataPlane implements AsyncDisposable {
   }
 
   #thread(name: string): WorkerThread {
-    const { pool, gates } = this;
+    const { pool } = this;
+    const gates = this.#gates;
     const answer: Answering = (question, thread) => this.#answering(question, thread);
     return new WorkerThread({ name, blake3: this.#blake3, lane: this.#lane }, { log: this.#log, pool, gates, answer });
   }

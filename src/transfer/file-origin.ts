@@ -85,10 +85,11 @@ export class FileOrigin implements Origin {
     onBytes: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<CopyResult> {
-    const gate = this.#plane.gates.open();
+    const from = this.#path(file.path);
+    const gate = this.#thread.openGate();
     const order = {
       kind: 'copy-file',
-      from: this.#path(file.path),
+      from,
       sizeBytes: file.sizeBytes,
       to: to.file,
       journal: to.journal,

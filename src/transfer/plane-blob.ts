@@ -5,7 +5,7 @@ import type { Landing, PieceOrder, ResultOf, TaskFact, TaskOrder } from './data-
 import { IncomingPiece } from './incoming-piece.ts';
 import type { BlobTarget, Piece } from './piece-source.ts';
 import type { Task, WorkerThread } from './worker-thread.ts';
-import type { GateTable, WriteGate } from './write-gate.ts';
+import type { WriteGate } from './write-gate.ts';
 
 /** Tasks whose worker brings the bytes by itself. */
 export type FetchTaskKind = 'fetch-http' | 'fetch-file' | 'read-file' | 'fetch-lane';
@@ -24,7 +24,6 @@ interface Writer {
 export class PlaneBlob {
   readonly id: number;
   readonly target: BlobTarget;
-  readonly #openGates: GateTable;
   /** Who writes a piece in place. */
   readonly #writers = new Map<number, Writer>();
   /** Everybody who may still write anything. */
@@ -32,10 +31,9 @@ export class PlaneBlob {
   readonly #verified = new Set<number>();
   readonly #commits = new Map<number, Promise<unknown>>();
 
-  constructor(options: { readonly id: number; readonly target: BlobTarget }, parts: { readonly gates: GateTable }) {
+  constructor(options: { readonly id: number; readonly target: BlobTarget }) {
     this.id = options.id;
     this.target = options.target;
-    this.#openGates = parts.gates;
   }
 
   /** A piece whose bytes come through the main thread. */
@@ -78,7 +76,7 @@ export class PlaneBlob {
   ): { task: Task<K>; ended: Promise<ResultOf<K>> } {
     for (const signal of signals) signal.throwIfAborted();
     thread.openBlob(this.id, this.target.partial);
-    const writer = this.#writer();
+    const writer = this.#writer(thread);
     const landing: Landing = this.#writers.has(piece.index) || this.#verified.has(piece.index) ? 'scratch' : 'in-place';
     if (landing === 'in-place') this.#writers.set(piece.index, writer);
     const { index, offset, length } = piece;
@@ -87,7 +85,7 @@ export class PlaneBlob {
     const order: PieceOrder = { blob: this.id, piece: asked, landing, gate: writer.gate.key };
     const onFact = (fact: TaskFact): void => {
       if (fact.kind === 'progress') onBytes?.(fact.bytes);
-      else if (fact.kind === 'held') this.#queueCommit(piece.index, task);
+      else if (fact.kind === 'held') this.#queueCommit(piece.index, task, thread);
     };
     const task = thread.start<K>(makeOrder(order), onFact);
     const ended = this.#landed(piece.index, { task, writer }, signals);
@@ -116,11 +114,11 @@ export class PlaneBlob {
   }
 
   /** A copy in scratch is verified: it goes into place if no other is there by then. */
-  #queueCommit(index: number, task: Task<PieceTaskKind>): void {
+  #queueCommit(index: number, task: Task<PieceTaskKind>, thread: WorkerThread): void {
     const before = this.#commits.get(index);
     const commit = (async () => {
       await before;
-      const writer = this.#writer();
+      const writer = this.#writer(thread);
       if (this.#verified.has(index)) {
         // A closed gate lets the worker end the task without writing.
         await writer.gate.close();
@@ -144,8 +142,8 @@ export class PlaneBlob {
     });
   }
 
-  #writer(): Writer {
-    const gate = this.#openGates.open();
+  #writer(thread: WorkerThread): Writer {
+    const gate = thread.openGate();
     this.#gates.add(gate);
     return { gate };
   }

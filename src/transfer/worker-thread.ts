@@ -16,7 +16,7 @@ import type {
 } from './data-orders.ts';
 import { failureOf, revive } from './failure.ts';
 import { Outbox } from './outbox.ts';
-import type { GateTable } from './write-gate.ts';
+import type { GateTable, WriteGate } from './write-gate.ts';
 
 const TERMINATE_MS = 500;
 /** A cancelled task ends at its next step; when it has not by then, a system call holds the thread. */
@@ -61,6 +61,7 @@ export class WorkerThread {
   readonly #answer: WorkerThreadParts['answer'];
   readonly #running = new Map<number, Running>();
   readonly #openBlobs = new Set<number>();
+  #openGates = new Set<WriteGate>();
   #worker: Worker | undefined;
   #outbox = new Outbox<Order>(() => undefined);
   #nextTask = 1;
@@ -120,6 +121,14 @@ export class WorkerThread {
     };
   }
 
+  /** For a task of this thread; nobody waits for it any more when the thread has ended in the middle of a write. */
+  openGate(): WriteGate {
+    const open = this.#openGates;
+    const gate = this.#gates.open(() => open.delete(gate));
+    open.add(gate);
+    return gate;
+  }
+
   openBlob(blob: number, partial: PartialPlace): void {
     this.#spawned();
     if (this.#openBlobs.has(blob)) return;
@@ -177,7 +186,12 @@ export class WorkerThread {
       this.#log.error({ err: error, worker: this.name }, 'data worker failed, its tasks are lost');
       this.#forget(worker);
     });
-    worker.on('exit', () => this.#forget(worker));
+    const gates = this.#openGates;
+    worker.on('exit', () => {
+      // Not before: what is in the pool of the process is waited for, also when the thread fails.
+      for (const gate of gates) gate.abandon();
+      this.#forget(worker);
+    });
     this.#worker = worker;
     this.#outbox = new Outbox<Order>((orders, transfer) => worker.postMessage(orders, transfer));
   }
@@ -221,6 +235,7 @@ export class WorkerThread {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#openBlobs.clear();
+    this.#openGates = new Set();
     this.#outbox = new Outbox<Order>(() => undefined);
     this.#lose(new ShoalError('internal', `data worker ${this.name} ended unexpectedly`));
   }

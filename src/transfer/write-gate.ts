@@ -36,8 +36,8 @@ export class GateTable {
     this.#words = new Int32Array(memory);
   }
 
-  /** Main side; everybody who opens a gate closes it. */
-  open(): WriteGate {
+  /** Main side; everybody who opens a gate closes it. @param onClosed called once */
+  open(onClosed: () => void = () => undefined): WriteGate {
     const slot = this.#free.pop() ?? this.#opened++;
     const last = this.#words[slot];
     if (last === undefined) throw new ShoalError('internal', 'more gates are open than there can be tasks');
@@ -45,7 +45,10 @@ export class GateTable {
     Atomics.store(this.#words, slot, (generation << STATE_BITS) | IDLE);
     // The word has the generation as it has wrapped around.
     const key = { slot, generation: (generation << STATE_BITS) >> STATE_BITS };
-    return new WriteGate(this.#words, key, () => this.#free.push(slot));
+    return new WriteGate(this.#words, key, () => {
+      this.#free.push(slot);
+      onClosed();
+    });
   }
 
   /** Worker side. */
@@ -84,7 +87,7 @@ export class WriteGate {
     return true;
   }
 
-  /** Before a write that takes its time; false if the gate is closed. Several may be under way. Worker side. */
+  /** Before a write that takes its time; false if the gate is closed. It may be entered again meanwhile. Worker side. */
   enter(): boolean {
     const isOpen = this.#inside === 0 ? this.#moves(IDLE, WRITING) : this.#is(WRITING);
     if (isOpen) this.#inside += 1;
@@ -99,7 +102,16 @@ export class WriteGate {
     Atomics.notify(this.#words, this.key.slot);
   }
 
-  /** Main side; waits only while a write is in progress, which is a write to the local disk. */
+  /** Main side, when the thread that it was opened for has ended, perhaps in the middle of a write. */
+  abandon(): void {
+    if (!this.#moves(WRITING, CLOSED) && !this.#moves(CLOSING, CLOSED)) return;
+    Atomics.notify(this.#words, this.key.slot);
+  }
+
+  /**
+   * Main side; waits only while a write is in progress, which is a write to the local disk, and until its thread knows of
+   * its end: whose calls may hang on a mount writes nothing that takes its time.
+   */
   async close(): Promise<void> {
     const { slot } = this.key;
     while (!this.#hasClosed) {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { BufferPool } from '../../src/transfer/buffer-pool.ts';
+import { WorkerThread } from '../../src/transfer/worker-thread.ts';
 import { GateTable } from '../../src/transfer/write-gate.ts';
+import { silentLog } from '../../src/util/log.ts';
 
 const gates = new GateTable();
 
@@ -96,4 +99,32 @@ test('closing waits for all writes that are under way, and lets no other begin',
   inside.leave();
   await closing;
   assert.equal(inside.enter(), false);
+});
+
+test('who closes a gate does not wait for a thread that has ended in the middle of a write', async () => {
+  const gate = gates.open();
+  assert.equal(gates.at(gate.key).enter(), true);
+  const closing = gate.close();
+  gate.abandon();
+  await closing;
+  const idle = gates.open();
+  idle.abandon();
+  assert.equal(idle.closed, false);
+  const entered = gates.open();
+  gates.at(entered.key).enter();
+  entered.abandon();
+  await entered.close();
+  assert.equal(entered.closed, true);
+});
+
+test('nobody waits for the gates of a worker that has ended', async () => {
+  const answer = (): Promise<unknown> => Promise.reject(new Error('asks nothing'));
+  const parts = { log: silentLog, pool: new BufferPool(), gates, answer };
+  const thread = new WorkerThread({ name: 'ends', blake3: 'wasm' }, parts);
+  thread.openBlob(1, { dir: '/nowhere', sha256: 'none', sizeBytes: 1 });
+  const gate = thread.openGate();
+  assert.equal(gates.at(gate.key).enter(), true);
+  const closing = gate.close();
+  assert.equal(await thread.close(), true);
+  await closing;
 });

@@ -31,16 +31,18 @@ export async function copyFile(
     closeSync,
   );
   const before = attempt(() => stampOf(fstatSync(source, { bigint: true })));
+  // A mount may have held the thread until now, and what it wanted to write may have been given up and removed.
+  const gate = gates.at(order.gate);
   const target = open.adopt(
-    onDisk(() => openSync(order.to, constants.O_RDWR | constants.O_CREAT, 0o644)),
+    made(gate, () => openSync(order.to, constants.O_RDWR | constants.O_CREAT, 0o644)),
     closeSync,
   );
   const journal = open.adopt(
-    onDisk(() => CopyJournal.open(order.journal, before)),
+    made(gate, () => CopyJournal.open(order.journal, before)),
     (one) => one.close(),
   );
   const run: Run = {
-    gate: gates.at(order.gate),
+    gate,
     progress: new Progress(context),
     sha256: createHash('sha256'),
     pieceHashes: new Uint8Array(geometry.pieceCount * 32),
@@ -136,6 +138,12 @@ function pieceEnd(geometry: PieceGeometry, count: number): number {
 
 function write(gate: WriteGate, call: () => void): void {
   if (!onDisk(() => gate.pass(call))) throw cancelled();
+}
+
+function made<T>(gate: WriteGate, call: () => T): T {
+  const results: T[] = [];
+  write(gate, () => results.push(call()));
+  return results[0] as T;
 }
 
 function onDisk<T>(call: () => T): T {

@@ -13,7 +13,7 @@ const COPY_STEP_BYTES = 1024 * 1024;
 let scratchCount = 0;
 
 /**
- * Hashes and writes one piece as its bytes arrive; nothing of it is kept in memory. Bytes land in place unverified, and
+ * Hashes and writes one piece as its bytes arrive; of it one step at most is kept in memory. Bytes land in place unverified, and
  * count only once the have log names the piece. While another task writes the same piece in place, they land in a
  * scratch file instead: two writers of one place could leave there what neither of them has verified.
  */
@@ -67,7 +67,8 @@ export class PieceSink {
   }
 
   /**
-   * The same for the first `length` bytes of a buffer, which may still be being written when it returns.
+   * The same for the first `length` bytes of a buffer, which may still be being written when it returns: not for threads
+   * whose calls may hang, since it is they who must learn of the end.
    * @returns the buffer to go on with
    * @throws ShoalError as `write`, also for a step before this one
    */
@@ -93,14 +94,18 @@ export class PieceSink {
   #writeBehind(buffer: Uint8Array, at: number, bytes: Uint8Array): Uint8Array | undefined {
     if (!this.#gate.enter()) return undefined;
     const step = { fd: this.#file.fd, bytes, position: this.#order.piece.offset + at };
-    const next = this.#behind.begin(buffer, step, (error) => {
-      this.#gate.leave();
-      this.#underWay -= 1;
-      this.#failure ??= error;
-      this.#onWritten?.();
-    });
-    if (next === undefined) this.#gate.leave();
-    else this.#underWay += 1;
+    let next: Uint8Array | undefined;
+    try {
+      next = this.#behind.begin(buffer, step, (error) => {
+        this.#gate.leave();
+        this.#underWay -= 1;
+        this.#failure ??= error;
+        this.#onWritten?.();
+      });
+    } finally {
+      if (next === undefined) this.#gate.leave();
+      else this.#underWay += 1;
+    }
     return next;
   }
 
@@ -138,6 +143,7 @@ export class PieceSink {
     }
     if (this.#scratch === undefined) return { written: this.#markHave(this.#gate) };
     const scratch = this.#scratch;
+    context.signal.throwIfAborted();
     const gate = await new Promise<WriteGate>((resolve, reject) => {
       context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true });
       context.onControl((control) => {

@@ -1,7 +1,7 @@
 import { write } from 'node:fs';
 import { writeFully } from './full-io.ts';
 
-/** Steps that come more quickly are more than 100 MiB/s: it is the worker that they wait for, and not the line. */
+/** Steps that come more quickly are more than 100 MiB/s: they wait for the worker, not for the line or the disk. */
 const QUICK_MS = 2.5;
 
 /** What is to be written where. */
@@ -14,7 +14,7 @@ export interface Step {
 /**
  * Writes one step beside the worker, in libuv's pool, while the worker decrypts and hashes the next ones; which are
  * written by the worker itself as long as that one is under way, so that a slow disk slows the line. Only one, because
- * the pool has few threads, which others need as well, and a disk that hangs keeps them. Slow lines gain nothing and
+ * all workers and the main thread share the pool, and a disk that hangs keeps its threads. Slow lines gain nothing and
  * are spared the waking of a thread.
  */
 export class WriteBehind {
@@ -44,13 +44,13 @@ export class WriteBehind {
     write(fd, bytes, 0, bytes.length, position, (error, written) => {
       this.#isBusy = false;
       this.#spare = buffer;
+      let problem: unknown = error ?? undefined;
       try {
-        if (error !== null) throw error;
-        if (written < bytes.length) writeFully(fd, bytes.subarray(written), position + written);
-        onEnd();
-      } catch (problem) {
-        onEnd(problem);
+        if (problem === undefined) writeFully(fd, bytes.subarray(written), position + written);
+      } catch (failure) {
+        problem = failure;
       }
+      onEnd(problem);
     });
     return next;
   }

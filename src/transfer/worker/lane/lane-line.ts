@@ -13,8 +13,8 @@ const CONNECT_MS = 2500;
 const STUCK_MS = 500;
 
 /**
- * The asking end of one lane. Bytes come into one static buffer for each line, so receiving makes no garbage, and are
- * gathered in another: answers come in order, so one is enough for all requests.
+ * The asking end of one lane. Bytes come straight into the buffer that they are gathered in, so receiving makes no
+ * garbage: answers come in order, so one is enough for all requests.
  */
 export class LaneLine {
   readonly #asker: PieceAsker;
