@@ -14,8 +14,9 @@ import { withDeadline } from '../util/deadline.ts';
 import { messageOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Locator, WantedBlob } from './blob-fetch.ts';
+import { KnownOffers } from './known-offers.ts';
 import { OfferDoubts } from './offer-doubts.ts';
-import { type Offer, Offers, type OfferTrust } from './offers.ts';
+import type { Offer, OfferTrust } from './offers.ts';
 import type { OriginLists } from './origin-lists.ts';
 
 export interface ModelLocatorParts {
@@ -34,7 +35,7 @@ const MANIFEST_DEADLINE_MS = 5_000;
 export class ModelLocator extends EventEmitter<{ change: [] }> implements Locator {
   readonly #parts: ModelLocatorParts;
   readonly #doubts = new OfferDoubts();
-  #offers: Offers | undefined;
+  #offers: KnownOffers | undefined;
 
   constructor(parts: ModelLocatorParts) {
     super();
@@ -49,9 +50,14 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     parts.origins.on('change', changed);
   }
 
-  get offers(): Offers {
-    const { swarm, origins } = this.#parts;
-    this.#offers ??= new Offers(swarm.fleet.models().values(), origins.offers(), this.#trust);
+  get offers(): KnownOffers {
+    const { fleet } = this.#parts.swarm;
+    const sources = {
+      peers: () => fleet.models().values(),
+      peersNamed: (idOrAlias: string) => fleet.offersOf(idOrAlias),
+      origins: () => this.#parts.origins.offers(),
+    };
+    this.#offers ??= new KnownOffers(sources, this.#trust);
     return this.#offers;
   }
 
