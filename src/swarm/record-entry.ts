@@ -7,7 +7,7 @@ import { geometryOf } from '../content/piece-geometry.ts';
 import { ShoalError } from '../util/errors.ts';
 import { refuseHollowFiles } from './hollow-files.ts';
 import { decodeText, encodeText } from './text.ts';
-import { EntryMessage, type MetadataMessage } from './wire/record.js';
+import { EntryMessage, type MetadataMessage } from './wire/record-entry.js';
 
 /** A blob of which a node holds some pieces. */
 export interface PartialBlob {

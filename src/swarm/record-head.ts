@@ -1,7 +1,7 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface';
 import { ShoalError } from '../util/errors.ts';
 import { peerKey, withDomain } from './peer-key.ts';
-import { HeadMessage, SignedHeadMessage } from './wire/record.js';
+import { HeadMessage, SignedHeadMessage } from './wire/record-head.js';
 
 /** What a node signs: the one signature that proves digest, delta and full record alike. */
 export interface RecordHead {

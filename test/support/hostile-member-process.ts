@@ -17,7 +17,7 @@ import { encodeMeta, recordHash } from '../../src/swarm/record.ts';
 import { modelEntry } from '../../src/swarm/record-entry.ts';
 import { signHead } from '../../src/swarm/record-head.ts';
 import { EntriesMessage, GossipMessage, HeadsMessage, RecordOutline } from '../../src/swarm/wire/gossip.js';
-import { EntryMessage } from '../../src/swarm/wire/record.js';
+import { EntryMessage } from '../../src/swarm/wire/record-entry.js';
 import { silentLog } from '../../src/util/log.ts';
 import { eventually } from './wait.ts';
 

@@ -11,7 +11,7 @@ import { encodeMeta, NodeRecord, recordHash } from '../../src/swarm/record.ts';
 import { modelEntry, type RecordEntry } from '../../src/swarm/record-entry.ts';
 import { type SignedHead, signHead } from '../../src/swarm/record-head.ts';
 import { EntriesMessage, GossipMessage, HeadsMessage, RecordOutline } from '../../src/swarm/wire/gossip.js';
-import { EntryMessage } from '../../src/swarm/wire/record.js';
+import { EntryMessage } from '../../src/swarm/wire/record-entry.js';
 import {
   addressOf,
   blake3,

@@ -6,7 +6,8 @@ import { type Model, makeModel } from '../../src/content/model.ts';
 import { decodeMeta, encodeMeta, NodeRecord } from '../../src/swarm/record.ts';
 import { decodeEntry, modelEntry, partialEntry } from '../../src/swarm/record-entry.ts';
 import { type SignedHead, signHead, verifyHead } from '../../src/swarm/record-head.ts';
-import { EntryMessage, HeadMessage, SignedHeadMessage } from '../../src/swarm/wire/record.js';
+import { EntryMessage } from '../../src/swarm/wire/record-entry.js';
+import { HeadMessage, SignedHeadMessage } from '../../src/swarm/wire/record-head.js';
 import { codeOf, ShoalError } from '../../src/util/errors.ts';
 import { blake3, hexOf, rejectsWith, someModel } from './scene.ts';
 
@@ -26,7 +27,8 @@ const model = fc
   .record({
     folder: segment,
     names: fc.uniqueArray(segment, { minLength: 1, maxLength: 5 }),
-    aliases: fc.array(segment, { maxLength: 4 }),
+    // A name that is given twice arrives once.
+    aliases: fc.uniqueArray(segment, { maxLength: 4 }),
     sizeBytes: fc.nat({ max: 2 ** 40 }),
   })
   .map(({ folder, names, aliases, sizeBytes }): Model => {
