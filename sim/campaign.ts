@@ -49,7 +49,6 @@ export function troubled(seed: number): Scenario {
     latencyMs: pick([0.5, 2, 20], random),
     loss: pick([0, 0, 0.001], random),
     quantumBytes: 32 * 1024,
-    haveBatchMs: 50,
     recordMs: pick([50, 150, 1000], random),
     slots: 4,
     cuts,

@@ -5,7 +5,7 @@ import type { Outcome } from './outcome.ts';
 import { simulate } from './simulate.ts';
 import { VARIANTS } from './variants.ts';
 
-const USAGE = `npm run sim -- [--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit 50] [--latency-ms 1] [--batch-ms 50] [--slots 4]
+const USAGE = `npm run sim -- [--nodes 8] [--mib 256] [--mbit 50] [--nas-mbit 50] [--latency-ms 1] [--batch-ms N] [--slots 4]
                    [--seed 1] [--variant NAME | --variant all] [--readers 8] [--alone]
 npm run sim -- --campaign [--runs 200] [--seed 1]
 Variants: ${VARIANTS.map(({ name }) => name).join(', ')}. --alone: nodes read the origin as if there were no others.`;

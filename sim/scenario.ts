@@ -10,8 +10,8 @@ export interface Scenario {
   /** Chance per quantum to come late. */
   readonly loss: number;
   readonly quantumBytes: number;
-  /** How long a node collects its new pieces before it tells of them. */
-  readonly haveBatchMs: number;
+  /** How long a node collects its new pieces before it tells of them; as the daemon does unless given. */
+  readonly haveBatchMs?: number;
   /** Until a record of a node that begins has reached the others. */
   readonly recordMs: number;
   readonly slots: number;
@@ -70,7 +70,6 @@ export function plainScenario(options: PlainOptions): Scenario {
     latencyMs,
     loss: 0,
     quantumBytes: nodes > 64 ? 64 * 1024 : 16 * 1024,
-    haveBatchMs: 50,
     recordMs: 150,
     slots: 4,
     limitMs: 3_600_000,

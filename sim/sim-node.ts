@@ -1,4 +1,5 @@
 import { Bitfield } from '../src/content/bitfield.ts';
+import { HavePace } from '../src/swarm/have-pace.ts';
 import { BlameLedger } from '../src/transfer/blame.ts';
 import { Download } from '../src/transfer/download.ts';
 import type { SourceOpener } from '../src/transfer/piece-source.ts';
@@ -34,6 +35,8 @@ export class SimNode {
   readonly #neighbours = new Set<string>();
   readonly #resets = new Set<() => void>();
   #news: number[] = [];
+  #listeners = 0;
+  readonly #pace: HavePace;
   #refreshing = false;
   #telling = false;
 
@@ -50,6 +53,7 @@ export class SimNode {
       slots: world.scenario.slots,
     });
     const { time, log, transferMetrics, blob } = world;
+    this.#pace = new HavePace({ peers: () => this.#listeners }, { clock: time });
     this.have = new Bitfield(world.pieceCount);
     this.view = new HaveView(world.pieceCount);
     if (traits.whole === true) this.#fill();
@@ -87,6 +91,9 @@ export class SimNode {
       this.doneMs = time.monotonic();
     } catch (error) {
       if (!this.dead) this.failure = error;
+    } finally {
+      for (const name of this.#neighbours) this.#known.get(name)?.listen(-1);
+      this.#neighbours.clear();
     }
     time.stir();
   }
@@ -128,6 +135,11 @@ export class SimNode {
     this.#tell();
   }
 
+  /** One node more, or less, that watches this one. */
+  listen(change: 1 | -1): void {
+    this.#listeners += change;
+  }
+
   #fill(): void {
     for (const index of this.have.missing()) {
       this.have.add(index);
@@ -141,8 +153,9 @@ export class SimNode {
     this.#news.push(index);
     if (this.#telling) return;
     this.#telling = true;
-    this.#world.time.after(this.#world.scenario.haveBatchMs, () => {
+    this.#world.time.after(this.#world.scenario.haveBatchMs ?? this.#pace.waitMs(), () => {
       this.#telling = false;
+      this.#pace.told(0);
       this.#tell();
     });
   }
@@ -160,16 +173,19 @@ export class SimNode {
 
   #refresh(): void {
     this.#refreshing = false;
+    if (this.dead || this.doneMs !== undefined) return;
     const wanted = new Set(this.#world.neighboursOf(this.name, [...this.#known.values()]));
     for (const name of this.#neighbours) {
       if (wanted.has(name)) continue;
       this.#neighbours.delete(name);
+      this.#known.get(name)?.listen(-1);
       this.download.removeSource({ kind: 'peer', id: name });
     }
     for (const name of wanted) {
       const other = this.#known.get(name);
       if (other === undefined || this.#neighbours.has(name)) continue;
       this.#neighbours.add(name);
+      other.listen(1);
       this.download.addSource(new PeerOpener({ from: other, to: this }, this.#world));
     }
     this.#world.time.stir();

@@ -91,7 +91,8 @@ export class HaveReader {
   }
 
   #take(report: HaveReport): void {
-    const views = this.#watched.get(Buffer.from(report.sha256).toString('hex'));
+    const { buffer, byteOffset, byteLength } = report.sha256;
+    const views = this.#watched.get(Buffer.from(buffer, byteOffset, byteLength).toString('hex'));
     for (const view of [...(views ?? [])]) view.report(report);
   }
 

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sha256 } from '../content/digest.ts';
 import { geometryOf } from '../content/piece-geometry.ts';
+import { systemClock } from '../util/clock.ts';
 import { codeOf, isAbort, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { type Availability, ReportedPieces } from './availability.ts';
 import { HaveReader } from './have-client.ts';
+import { HaveNews } from './have-news.ts';
+import { HavePace } from './have-pace.ts';
 import { type HaveProvider, HaveWatcher } from './have-server.ts';
 import type { Links } from './links.ts';
 import { NoteOnce } from './note-once.ts';
@@ -16,7 +19,7 @@ const RETRY_LIAR_MS = 60_000;
 
 /**
  * Who has which pieces, told and not asked: a node that fetches a blob watches the others that hold some of it, and gets
- * a snapshot and then every new piece within a third of a second.
+ * a snapshot and then every new piece within a quarter of a second, later while the machine is busy.
  */
 export class HaveMaps implements AsyncDisposable {
   readonly #blobSize: (sha256: Sha256, peerId: string) => number | undefined;
@@ -24,6 +27,8 @@ export class HaveMaps implements AsyncDisposable {
   readonly #log: Log;
   readonly #noted = new NoteOnce();
   readonly #watchers = new Set<HaveWatcher>();
+  readonly #pace = new HavePace({ peers: () => this.#watchers.size }, { clock: systemClock });
+  readonly #news = new HaveNews();
   readonly #readers = new Map<string, HaveReader>();
   readonly #closing = new AbortController();
 
@@ -41,7 +46,7 @@ export class HaveMaps implements AsyncDisposable {
     return this.#links.handle(
       HAVE_PROTOCOL,
       async (stream, _peerId, closing) => {
-        const watcher = new HaveWatcher(stream, provider, { peers: () => this.#watchers.size });
+        const watcher = new HaveWatcher(stream, provider, { pace: this.#pace, news: this.#news });
         this.#watchers.add(watcher);
         try {
           await watcher.run(closing);

@@ -3,8 +3,10 @@ import type { Bitfield } from '../content/bitfield.ts';
 import { isSha256, type Sha256 } from '../content/digest.ts';
 import { ShoalError } from '../util/errors.ts';
 import { FramedStream } from './framing.ts';
+import { encodeReport, type HaveNews } from './have-news.ts';
+import type { HavePace } from './have-pace.ts';
 import { announceWindowSeldom } from './receive-window.ts';
-import { HaveReport, HaveRequest } from './wire/exchange.js';
+import { type HaveReport, HaveRequest } from './wire/exchange.js';
 
 /** What this node holds of a blob; `have` is read at once and not kept. */
 export type HaveProvider = (sha256: Sha256) => { readonly complete: boolean; readonly have: Bitfield } | undefined;
@@ -12,15 +14,6 @@ export type HaveProvider = (sha256: Sha256) => { readonly complete: boolean; rea
 export const HAVE_REQUEST_MAX_BYTES = 64;
 /** A peer fetches only so many blobs at a time; more than this is no fetching. */
 export const MAX_WATCHED_BLOBS = 1024;
-/** News after a quiet time go out this soon. */
-const FIRST_BATCH_MS = 30;
-/**
- * And then this seldom, for each peer that listens, up to the bound: a message costs both ends about half a millisecond of
- * the main thread, which many peers at a time make the dearest part of a fan-out. In the simulator the time of eight
- * nodes is the same for any batch from 20 to 400 ms (1.036 to 1.040 of the bound).
- */
-const SPACING_PER_PEER_MS = 50;
-const MAX_SPACING_MS = 350;
 /** Above this a snapshot is as short as the steps. */
 const MAX_DELTA_STEPS = 4096;
 const WRITE_MS = 15_000;
@@ -33,14 +26,15 @@ export class HaveWatcher {
   readonly #dirty = new Set<Sha256>();
   /** What was told to be complete. */
   readonly #complete = new Set<Sha256>();
-  readonly #peers: () => number;
-  #sentMs = -Infinity;
+  readonly #pace: HavePace;
+  readonly #news: HaveNews;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
 
-  /** @param options.peers how many listen to this node */
-  constructor(stream: Stream, provider: HaveProvider, options: { readonly peers: () => number }) {
-    this.#peers = options.peers;
+  /** @param shared by all who watch this node */
+  constructor(stream: Stream, provider: HaveProvider, shared: { readonly pace: HavePace; readonly news: HaveNews }) {
+    this.#pace = shared.pace;
+    this.#news = shared.news;
     announceWindowSeldom(stream);
     this.#frames = new FramedStream(stream, { maxBytes: HAVE_REQUEST_MAX_BYTES, drainMs: WRITE_MS });
     this.#provider = provider;
@@ -78,7 +72,7 @@ export class HaveWatcher {
       pending.add(index);
       if (pending.size > MAX_DELTA_STEPS) this.#watched.set(sha256, 'snapshot');
     }
-    this.#later(sha256, signal, this.#batchMs());
+    this.#later(sha256, signal, this.#pace.waitMs());
   }
 
   /** Anything else: complete now, gone, or begun anew. */
@@ -102,35 +96,26 @@ export class HaveWatcher {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
+    const dueMs = performance.now() + ms;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
+      this.#pace.told(performance.now() - dueMs);
       // A slow peer gets larger batches, not a longer queue.
       this.#sending ??= this.#send(signal).finally(() => {
         this.#sending = undefined;
         const [next] = this.#dirty;
-        if (next !== undefined && !signal.aborted) this.#later(next, signal, this.#batchMs());
+        if (next !== undefined && !signal.aborted) this.#later(next, signal, this.#pace.waitMs());
       });
     }, ms);
   }
 
-  #batchMs(): number {
-    const spacingMs = Math.min(MAX_SPACING_MS, SPACING_PER_PEER_MS * this.#peers());
-    const nowMs = performance.now();
-    if (nowMs - this.#sentMs >= 2 * spacingMs) return FIRST_BATCH_MS;
-    // At the same moments for all listeners: one turn of the event loop writes to all of them.
-    return spacingMs - (nowMs % spacingMs);
-  }
-
   async #send(signal: AbortSignal): Promise<void> {
-    this.#sentMs = performance.now();
     const batch = [...this.#dirty];
     this.#dirty.clear();
     try {
       for (const sha256 of batch) {
-        const report = this.#report(sha256);
-        if (report === undefined) continue;
-        const message = HaveReport.encode({ sha256: Uint8Array.from(Buffer.from(sha256, 'hex')), ...report });
-        await this.#frames.write(message, signal);
+        const message = this.#message(sha256);
+        if (message !== undefined) await this.#frames.write(message, signal);
       }
     } catch (error) {
       this.#dirty.clear();
@@ -138,25 +123,26 @@ export class HaveWatcher {
     }
   }
 
-  #report(sha256: Sha256): Omit<HaveReport, 'sha256'> | undefined {
+  #message(sha256: Sha256): Uint8Array | undefined {
     const pending = this.#watched.get(sha256);
     if (pending === undefined) return undefined;
+    if (pending === 'snapshot') return encodeReport(sha256, this.#whole(sha256));
     this.#watched.set(sha256, new Set());
-    if (pending !== 'snapshot') {
-      return pending.size === 0 ? undefined : { delta: { steps: toSteps([...pending].sort((a, b) => a - b)) } };
-    }
+    return pending.size === 0
+      ? undefined
+      : this.#news.encode(
+          sha256,
+          [...pending].sort((a, b) => a - b),
+        );
+  }
+
+  #whole(sha256: Sha256): Omit<HaveReport, 'sha256'> {
     const held = this.#provider(sha256);
     if (held?.complete === true) this.#complete.add(sha256);
     else this.#complete.delete(sha256);
-    if (held === undefined) {
-      // What begins later starts with a snapshot.
-      this.#watched.set(sha256, 'snapshot');
-      return { gone: true };
-    }
+    // What begins later starts with a snapshot.
+    if (held === undefined) return { gone: true };
+    this.#watched.set(sha256, new Set());
     return held.complete ? { complete: true } : { snapshot: Uint8Array.from(held.have.toBytes()) };
   }
-}
-
-function toSteps(ascending: readonly number[]): number[] {
-  return ascending.map((index, at) => (at === 0 ? index : index - (ascending[at - 1] ?? 0)));
 }

@@ -7,6 +7,7 @@ import { geometryOf } from '../../src/content/piece-geometry.ts';
 import { FramedStream } from '../../src/swarm/framing.ts';
 import { HAVE_PROTOCOL, MANIFEST_PROTOCOL } from '../../src/swarm/protocols.ts';
 import { HaveReport, ManifestReply } from '../../src/swarm/wire/exchange.js';
+import { delay } from '../support/wait.ts';
 import {
   addressOf,
   blake3,
@@ -129,6 +130,17 @@ test('have maps come as a snapshot and then piece by piece', async () => {
   assert.ok(performance.now() - started < 500);
   assert.ok(changes < 10, `${changes} messages for 50 pieces`);
   assert.equal(view.has(61), false);
+
+  const changesBefore = changes;
+  const beganMs = performance.now();
+  for (let index = 100; index < 200; index += 1) {
+    have.add(index);
+    a.swarm.haveMaps.announce(sha256, index);
+    await delay(5);
+  }
+  await until('100 more pieces, one by one', () => view.count === 151);
+  const elapsedMs = performance.now() - beganMs;
+  assert.ok(changes - changesBefore <= elapsedMs / 50 + 2, `${changes - changesBefore} messages in ${elapsedMs} ms`);
 
   complete = true;
   a.swarm.haveMaps.changed(sha256);
