@@ -12,6 +12,7 @@ import type { Log } from '../util/log.ts';
 import { fleetTag } from './fleet-key.ts';
 import { fleetProtector } from './fleet-protector.ts';
 import { noiseCrypto } from './noise-crypto.ts';
+import { withCheapLengths } from './noise-lengths.ts';
 import { GOSSIP_MAX_BYTES, RECORDS_TOPIC } from './protocols.ts';
 import { loadStreamCiphers } from './stream-ciphers.ts';
 
@@ -61,7 +62,7 @@ export async function createSwarmNode(options: SwarmNodeOptions, parts: { log: L
     transports: [tcp()],
     connectionProtector: fleetProtector(options.fleetKey, { log: parts.log, ciphers }),
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionEncrypters: [noise(ciphers === undefined ? {} : { crypto: noiseCrypto(ciphers) })],
+    connectionEncrypters: [withCheapLengths(noise(ciphers === undefined ? {} : { crypto: noiseCrypto(ciphers) }))],
     streamMuxers: [
       yamux({
         maxInboundStreams: 256,
