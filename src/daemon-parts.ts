@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { generateCertificate } from '@libp2p/tls/utils';
 import { multiaddr } from '@multiformats/multiaddr';
-import { collectDefaultMetrics } from 'prom-client';
 import type { Api } from './api/http-app.ts';
 import { startApi } from './api/start-api.ts';
 import type { DaemonConfig } from './config.ts';
@@ -65,7 +64,7 @@ export async function startParts(
   const random = systemRandom;
   const { signal } = lifecycle;
   const metrics = new Metrics();
-  collectDefaultMetrics({ register: metrics.registry });
+  metrics.addProcess();
   const vitals = new Vitals({ clock });
   const blake3 = await loadBlake3(config.blake3);
   if (blake3.kind === 'wasm') log.warn({ engine: 'wasm' }, 'BLAKE3 is computed by WebAssembly, several times slower');

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { collectDefaultMetrics } from 'prom-client';
 import { startOrchestratorApi } from './api/orchestrator/start-orchestrator-api.ts';
 import { type OrchestratorConfig, systemdSettings } from './config.ts';
 import type { NodeRecord } from './orchestrator/fleet-node.ts';
@@ -65,7 +64,7 @@ async function startParts(
 ): Promise<string> {
   const clock = systemClock;
   const metrics = new Metrics();
-  collectDefaultMetrics({ register: metrics.registry });
+  metrics.addProcess();
   const tokens = tokenTable(config);
   const database = lifecycle.own('database', await Database.open(config.dataDir));
   const registry = await NodeRegistry.open({ table: durable(database.json<NodeRecord>('nodes')), clock, log });
