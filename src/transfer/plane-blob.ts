@@ -19,7 +19,8 @@ interface Writer {
 /**
  * One blob that is being fetched. Several sources may bring the same piece at once (endgame, or one that was given up
  * but still runs); this is where it is decided who may write it. The invariants: at most one task writes a piece in
- * place; a piece in the have log is never written again.
+ * place; a piece in the have log is never written again. Whether a writer came so far its gate tells, not the end of its
+ * task: that may still be on its way when the piece is given up.
  */
 export class PlaneBlob {
   readonly id: number;
@@ -100,8 +101,7 @@ export class PlaneBlob {
     try {
       const result = await cancellable(task, ...signals);
       await this.#commits.get(index);
-      if (result.written) this.#verified.add(index);
-      else if (!this.#verified.has(index)) {
+      if (!result.written && !this.#verified.has(index)) {
         throw new ShoalError('source-gone', 'the piece arrived twice, and neither copy could be written');
       }
       return result;
@@ -119,17 +119,14 @@ export class PlaneBlob {
     const commit = (async () => {
       await before;
       const writer = this.#writer(thread);
-      if (this.#verified.has(index)) {
-        // A closed gate lets the worker end the task without writing.
-        await writer.gate.close();
-      } else {
-        const other = this.#writers.get(index);
-        this.#writers.set(index, writer);
-        await other?.gate.close();
-      }
+      const other = this.#writers.get(index);
+      this.#writers.set(index, writer);
+      if (other !== undefined) await this.#close(index, other);
+      // A closed gate lets the worker end the task without writing.
+      if (this.#verified.has(index)) await writer.gate.close();
       task.control({ kind: 'commit', gate: writer.gate.key });
       try {
-        if ((await task.ended).written) this.#verified.add(index);
+        await task.ended;
       } catch {
         // The one who asked for the piece learns of it.
       } finally {
@@ -149,8 +146,13 @@ export class PlaneBlob {
   }
 
   async #release(index: number, writer: Writer): Promise<void> {
-    await writer.gate.close();
+    await this.#close(index, writer);
     this.#gates.delete(writer.gate);
     if (this.#writers.get(index) === writer) this.#writers.delete(index);
+  }
+
+  async #close(index: number, { gate }: Writer): Promise<void> {
+    await gate.close();
+    if (gate.finished) this.#verified.add(index);
   }
 }

@@ -9,7 +9,9 @@ const IDLE = 0;
 const WRITING = 1;
 const CLOSING = 2;
 const CLOSED = 3;
-const STATE_BITS = 2;
+/** Closed by its writer, who has done the last of what there was to do. */
+const FINISHED = 4;
+const STATE_BITS = 3;
 
 /** Far more than pieces are ever in flight; untouched words take no memory. */
 const GATES = 64 * 1024;
@@ -62,6 +64,7 @@ export class WriteGate {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #onClosed: () => void;
   #hasClosed = false;
+  #hasFinished = false;
   #inside = 0;
 
   /** @internal For `GateTable`. */
@@ -76,6 +79,11 @@ export class WriteGate {
     return word !== this.#word(IDLE) && word !== this.#word(WRITING);
   }
 
+  /** Main side, once it is closed: whether its writer had come to the end, also when nobody has heard of that yet. */
+  get finished(): boolean {
+    return this.#hasFinished;
+  }
+
   /** Runs a write if the gate is open; false, and nothing run, if it is closed. Worker side; `write` is synchronous. */
   pass(write: () => void): boolean {
     if (!this.enter()) return false;
@@ -83,6 +91,19 @@ export class WriteGate {
       write();
     } finally {
       this.leave();
+    }
+    return true;
+  }
+
+  /** The same for the last write, with no other under way: once it is done nothing passes, and `finished` tells of it. */
+  finish(write: () => void): boolean {
+    if (!this.enter()) return false;
+    let state = IDLE;
+    try {
+      write();
+      state = FINISHED;
+    } finally {
+      this.#leaveAs(state);
     }
     return true;
   }
@@ -96,10 +117,7 @@ export class WriteGate {
 
   /** After it, once for each `enter` that was let in. */
   leave(): void {
-    this.#inside -= 1;
-    if (this.#inside > 0 || this.#moves(WRITING, IDLE)) return;
-    Atomics.store(this.#words, this.key.slot, this.#word(CLOSED));
-    Atomics.notify(this.#words, this.key.slot);
+    this.#leaveAs(IDLE);
   }
 
   /** Main side, when the thread that it was opened for has ended, perhaps in the middle of a write. */
@@ -115,8 +133,10 @@ export class WriteGate {
   async close(): Promise<void> {
     const { slot } = this.key;
     while (!this.#hasClosed) {
-      if (this.#moves(IDLE, CLOSED) || this.#is(CLOSED)) {
+      if (this.#moves(IDLE, CLOSED) || this.#is(CLOSED) || this.#is(FINISHED)) {
         this.#hasClosed = true;
+        // Now: the word may be used again as soon as it is known to be closed.
+        this.#hasFinished = this.#is(FINISHED);
         this.#onClosed();
         return;
       }
@@ -124,6 +144,13 @@ export class WriteGate {
       const wait = Atomics.waitAsync(this.#words, slot, this.#word(CLOSING), 1000);
       if (wait.async) await wait.value;
     }
+  }
+
+  #leaveAs(state: number): void {
+    this.#inside -= 1;
+    if (this.#inside > 0 || this.#moves(WRITING, state)) return;
+    Atomics.store(this.#words, this.key.slot, this.#word(state === FINISHED ? FINISHED : CLOSED));
+    Atomics.notify(this.#words, this.key.slot);
   }
 
   #is(state: number): boolean {

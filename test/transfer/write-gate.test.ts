@@ -57,6 +57,41 @@ test('closing waits for the write that another thread is in, and no write follow
   }
 });
 
+test('who closes a gate learns whether the last write was done, also one that was under way, and nothing follows it', async () => {
+  const finished = gates.open();
+  const writer = gates.at(finished.key);
+  assert.equal(
+    writer.finish(() => undefined),
+    true,
+  );
+  assert.equal(
+    writer.pass(() => assert.fail('written after the last')),
+    false,
+  );
+  await finished.close();
+  // Its word is another gate's now.
+  const next = gates.open();
+  assert.equal(next.key.slot, finished.key.slot);
+  assert.equal(finished.finished, true);
+
+  let closing: Promise<void> | undefined;
+  gates.at(next.key).finish(() => {
+    closing = next.close();
+  });
+  await closing;
+  assert.equal(next.finished, true, 'closed while it was under way');
+
+  const failed = gates.open();
+  assert.throws(() => gates.at(failed.key).finish(() => assert.fail('disk full')), /disk full/);
+  assert.equal(failed.closed, false);
+  await failed.close();
+  assert.equal(failed.finished, false);
+  assert.equal(
+    gates.at(failed.key).finish(() => assert.fail('written after the end')),
+    false,
+  );
+});
+
 test('whoever holds the key of a closed gate finds it closed, also when its word is used again', async () => {
   const gates = new GateTable();
   const first = gates.open();

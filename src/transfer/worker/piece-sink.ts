@@ -175,7 +175,7 @@ export class PieceSink {
 
   #markHave(gate: WriteGate): boolean {
     try {
-      return gate.pass(() => this.#file.markHave(this.#order.piece.index));
+      return gate.finish(() => this.#file.markHave(this.#order.piece.index));
     } catch (error) {
       throw diskError(error);
     }
