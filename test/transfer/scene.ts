@@ -5,6 +5,7 @@ import { geometryOf } from '../../src/content/piece-geometry.ts';
 import { BlameLedger } from '../../src/transfer/blame.ts';
 import { Download, type DownloadParts } from '../../src/transfer/download.ts';
 import type { DownloadProgress } from '../../src/transfer/download-progress.ts';
+import type { OriginRule } from '../../src/transfer/origin-rule.ts';
 import { TransferMetrics } from '../../src/transfer/transfer-metrics.ts';
 import type { Log } from '../../src/util/log.ts';
 import { Metrics } from '../../src/util/metrics.ts';
@@ -36,7 +37,12 @@ export class Scene {
   hasRoom = true;
 
   constructor(
-    options: { readonly seed: number; readonly pieces: number; readonly have?: Iterable<number> },
+    options: {
+      readonly seed: number;
+      readonly pieces: number;
+      readonly have?: Iterable<number>;
+      readonly originRule?: OriginRule;
+    },
     parts: Pick<DownloadParts, 'limiters'> & { readonly clock?: VirtualClock } = {},
   ) {
     if (parts.clock !== undefined) this.clock = parts.clock;
@@ -56,7 +62,7 @@ export class Scene {
     const have = new Bitfield(this.pieceCount);
     for (const index of options.have ?? []) have.add(index);
     this.download = new Download(
-      { blob, have },
+      { blob, have, ...(options.originRule === undefined ? {} : { originRule: options.originRule }) },
       {
         clock: this.clock,
         random: this.random,
