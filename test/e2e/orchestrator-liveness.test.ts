@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { REQUEST_DEADLINE_MS } from '../../src/flows/orchestrator-requests.ts';
 import type { OrchestratorClient } from '../../src/orchestrator/client.ts';
 import { parseHeartbeat, parseRegistration } from '../../src/orchestrator/parse-document.ts';
 import { recorded } from '../orchestrator/fleet-fixture.ts';
@@ -142,7 +143,7 @@ async function rightAfterRestart(orchestrator: OrchestratorProcess, model: strin
   assert.deepEqual(await candidatesFor(client, model), [node]);
 }
 
-/** What was sent while it hung is not sent again: one request may wait in its socket, one tells the present. */
+/** What was sent while it hung is not sent again: what waits in its socket are given up requests, one tells the present. */
 async function noBacklogAfterHang(
   orchestrator: OrchestratorProcess,
   daemon: DaemonProcess,
@@ -160,15 +161,20 @@ async function noBacklogAfterHang(
   const before = await accepted();
   assert.ok(before > 0, 'heartbeats are counted');
   process.kill(orchestrator.pid, 'SIGSTOP');
+  const stoppedMs = performance.now();
   const names = Array.from({ length: 8 }, (_, index) => `while-it-hung-${index}.safetensors`);
   try {
     for (const name of names) {
       await put(name);
       await delay(STOPPED_MS / names.length);
     }
+    // A busy machine takes its time to see the last one: told later it would be one more heartbeat, and rightly so.
+    for (const name of names) await daemon.waitForModel(name, 'installed', 10_000);
   } finally {
     process.kill(orchestrator.pid, 'SIGCONT');
   }
+  const waiting = Math.ceil((performance.now() - stoppedMs) / REQUEST_DEADLINE_MS);
+  assert.ok(waiting + 1 < names.length, `${waiting} may wait: it hung for too long to tell a backlog`);
   const client = orchestrator.client();
   await eventually('it knows the present', async () => {
     const { models = [] } = (await client.availability(signal)).nodes[daemon.name] ?? {};
@@ -176,7 +182,7 @@ async function noBacklogAfterHang(
   });
   await delay(1_000);
   const heard = (await accepted()) - before;
-  assert.ok(heard <= 3, `${heard} heartbeats for ${names.length} changes`);
+  assert.ok(heard <= waiting + 1, `${heard} heartbeats for ${names.length} changes, ${waiting} may have waited`);
   // Its restart a moment before was the same trouble, if the daemon noticed it at all.
   assert.equal(warnings(), 1, 'the log says it once');
 }
