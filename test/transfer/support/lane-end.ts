@@ -26,9 +26,10 @@ export async function listenForLanes(
 ): Promise<{ readonly port: number; readonly server: Server }> {
   const secure = { ...identity.credentials, ...LANE_CIPHER, ALPNProtocols: [LANE_PROTOCOL] };
   const accept = (socket: Socket): void => {
+    const hangUp = (): unknown => socket.destroy();
     socket.on('error', () => undefined);
-    if (options.plain) void readTicket(socket).then(() => onLane(socket));
-    else onLane(socket);
+    if (!options.plain) onLane(socket);
+    else void readTicket(socket).then((ticket) => (ticket === undefined ? hangUp() : onLane(socket)), hangUp);
   };
   const server = options.plain
     ? createPlainServer(accept)
