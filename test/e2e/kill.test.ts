@@ -12,10 +12,10 @@ import { digestsIn, TestBed } from '../support/test-bed.ts';
 import { delay, eventually } from '../support/wait.ts';
 
 const MIB = 1024 * 1024;
-const FILE_BYTES = 256 * MIB + 4096;
 const PIECE_BYTES = 256 * 1024;
 /** `npm run kills` takes twenty. */
 const KILLS = Number(process.env['SHOAL_TEST_KILLS'] ?? 6);
+const FILE_BYTES = (KILLS > 6 ? 256 : 128) * MIB + 4096;
 /** So that so many kills fall into the fetch, whatever the machine can do. */
 const DOWN_LIMIT = '32MiB';
 
