@@ -8,7 +8,8 @@ import { type Availability, ReportedPieces } from './availability.ts';
 import { HaveReader } from './have-client.ts';
 import { HaveNews } from './have-news.ts';
 import { HavePace } from './have-pace.ts';
-import { type HaveProvider, HaveWatcher } from './have-server.ts';
+import { HaveRounds } from './have-rounds.ts';
+import { type HaveProvider, HaveWatcher, type HaveWatching } from './have-server.ts';
 import type { Links } from './links.ts';
 import { NoteOnce } from './note-once.ts';
 import { HAVE_PROTOCOL } from './protocols.ts';
@@ -27,10 +28,9 @@ export class HaveMaps implements AsyncDisposable {
   readonly #log: Log;
   readonly #noted = new NoteOnce();
   readonly #watchers = new Set<HaveWatcher>();
-  readonly #pace = new HavePace({ peers: () => this.#watchers.size }, { clock: systemClock });
-  readonly #news = new HaveNews();
   readonly #readers = new Map<string, HaveReader>();
   readonly #closing = new AbortController();
+  readonly #shared: HaveWatching;
 
   constructor(
     options: { blobSize: (sha256: Sha256, peerId: string) => number | undefined },
@@ -39,6 +39,10 @@ export class HaveMaps implements AsyncDisposable {
     this.#blobSize = options.blobSize;
     this.#links = parts.links;
     this.#log = parts.log;
+    const { signal } = this.#closing;
+    const pace = new HavePace({ peers: () => this.#watchers.size }, { clock: systemClock });
+    const rounds = new HaveRounds({ signal }, { pace, clock: systemClock });
+    this.#shared = { rounds, news: new HaveNews(), signal };
   }
 
   /** Answers for this node's own have maps. */
@@ -46,7 +50,7 @@ export class HaveMaps implements AsyncDisposable {
     return this.#links.handle(
       HAVE_PROTOCOL,
       async (stream, _peerId, closing) => {
-        const watcher = new HaveWatcher(stream, provider, { pace: this.#pace, news: this.#news });
+        const watcher = new HaveWatcher(stream, provider, this.#shared);
         this.#watchers.add(watcher);
         try {
           await watcher.run(closing);
@@ -60,17 +64,17 @@ export class HaveMaps implements AsyncDisposable {
 
   /** This node has one more piece, verified and written. */
   announce(sha256: Sha256, index: number): void {
-    for (const watcher of this.#watchers) watcher.add(sha256, index, this.#closing.signal);
+    for (const watcher of this.#watchers) watcher.add(sha256, index);
   }
 
   /** Anything else about a blob has changed: it is complete, gone, or begun anew. */
   changed(sha256: Sha256): void {
-    for (const watcher of this.#watchers) watcher.reset(sha256, this.#closing.signal);
+    for (const watcher of this.#watchers) watcher.reset(sha256);
   }
 
   /** What is installed has changed: whole blobs may have come or gone. */
   recheck(): void {
-    for (const watcher of this.#watchers) watcher.recheck(this.#closing.signal);
+    for (const watcher of this.#watchers) watcher.recheck();
   }
 
   /**

@@ -18,8 +18,6 @@ const BUSY_LATE_MS = 10;
 const BUSY_FACTOR = 3;
 /** How much the newest says about how late timers are. */
 const LATE_SHARE = 0.2;
-/** All who listen are told at one moment, by a timer for each: they are late together. */
-const ONE_MOMENT_MS = 5;
 
 /** When a node tells those who listen which pieces it has come by. One for all listeners. */
 export class HavePace {
@@ -43,12 +41,10 @@ export class HavePace {
     return spacingMs - (this.#clock.now() % spacingMs);
   }
 
-  /** Something goes out now, so much later than it should have. */
+  /** All who listen are told now, so much later than they should have been. */
   told(lateMs: number): void {
-    const nowMs = this.#clock.monotonic();
-    const sinceMs = nowMs - this.#toldMs;
-    this.#toldMs = nowMs;
-    if (sinceMs >= ONE_MOMENT_MS) this.#lateMs += LATE_SHARE * (lateMs - this.#lateMs);
+    this.#toldMs = this.#clock.monotonic();
+    this.#lateMs += LATE_SHARE * (lateMs - this.#lateMs);
   }
 
   #spacingMs(): number {

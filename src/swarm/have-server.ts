@@ -4,12 +4,19 @@ import { isSha256, type Sha256 } from '../content/digest.ts';
 import { ShoalError } from '../util/errors.ts';
 import { FramedStream } from './framing.ts';
 import { encodeReport, type HaveNews } from './have-news.ts';
-import type { HavePace } from './have-pace.ts';
+import type { HaveRounds } from './have-rounds.ts';
 import { announceWindowSeldom } from './receive-window.ts';
 import { type HaveReport, HaveRequest } from './wire/exchange.js';
 
 /** What this node holds of a blob; `have` is read at once and not kept. */
 export type HaveProvider = (sha256: Sha256) => { readonly complete: boolean; readonly have: Bitfield } | undefined;
+
+/** What all who watch a node share; `signal` ends the telling. */
+export interface HaveWatching {
+  readonly rounds: HaveRounds;
+  readonly news: HaveNews;
+  readonly signal: AbortSignal;
+}
 
 export const HAVE_REQUEST_MAX_BYTES = 64;
 /** A peer fetches only so many blobs at a time; more than this is no fetching. */
@@ -26,15 +33,16 @@ export class HaveWatcher {
   readonly #dirty = new Set<Sha256>();
   /** What was told to be complete. */
   readonly #complete = new Set<Sha256>();
-  readonly #pace: HavePace;
+  readonly #rounds: HaveRounds;
   readonly #news: HaveNews;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #signal: AbortSignal;
+  #soon: NodeJS.Immediate | undefined;
   #sending: Promise<void> | undefined;
 
-  /** @param shared by all who watch this node */
-  constructor(stream: Stream, provider: HaveProvider, shared: { readonly pace: HavePace; readonly news: HaveNews }) {
-    this.#pace = shared.pace;
+  constructor(stream: Stream, provider: HaveProvider, shared: HaveWatching) {
+    this.#rounds = shared.rounds;
     this.#news = shared.news;
+    this.#signal = shared.signal;
     announceWindowSeldom(stream);
     this.#frames = new FramedStream(stream, { maxBytes: HAVE_REQUEST_MAX_BYTES, drainMs: WRITE_MS });
     this.#provider = provider;
@@ -54,68 +62,69 @@ export class HaveWatcher {
         else {
           if (this.#watched.size >= MAX_WATCHED_BLOBS) throw new ShoalError('source-lied', 'too many blobs watched');
           this.#watched.set(sha256, 'snapshot');
-          this.#later(sha256, signal, 0);
+          this.#tellSoon(sha256);
         }
       }
     } finally {
-      clearTimeout(this.#timer);
+      clearImmediate(this.#soon);
+      this.#rounds.leave(this.#tell);
       this.#watched.clear();
+      this.#dirty.clear();
       await this.#frames.close(AbortSignal.timeout(1_000));
     }
   }
 
   /** One more piece. */
-  add(sha256: Sha256, index: number, signal: AbortSignal): void {
+  add(sha256: Sha256, index: number): void {
     const pending = this.#watched.get(sha256);
     if (pending === undefined) return;
     if (pending !== 'snapshot') {
       pending.add(index);
       if (pending.size > MAX_DELTA_STEPS) this.#watched.set(sha256, 'snapshot');
     }
-    this.#later(sha256, signal, this.#pace.waitMs());
+    this.#dirty.add(sha256);
+    this.#rounds.join(this.#tell);
   }
 
   /** Anything else: complete now, gone, or begun anew. */
-  reset(sha256: Sha256, signal: AbortSignal): void {
+  reset(sha256: Sha256): void {
     if (!this.#watched.has(sha256)) return;
     this.#watched.set(sha256, 'snapshot');
-    this.#later(sha256, signal, 0);
+    this.#tellSoon(sha256);
   }
 
   /** Whole blobs may have come or gone: tells of those that have. */
-  recheck(signal: AbortSignal): void {
+  recheck(): void {
     for (const sha256 of this.#watched.keys()) {
       const isComplete = this.#provider(sha256)?.complete === true;
-      if (isComplete !== this.#complete.has(sha256)) this.reset(sha256, signal);
+      if (isComplete !== this.#complete.has(sha256)) this.reset(sha256);
     }
   }
 
-  #later(sha256: Sha256, signal: AbortSignal, ms: number): void {
+  /** Not in this turn of the event loop: more blobs may be asked for in it. */
+  #tellSoon(sha256: Sha256): void {
     this.#dirty.add(sha256);
-    if (ms === 0) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-    }
-    const dueMs = performance.now() + ms;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#pace.told(performance.now() - dueMs);
-      // A slow peer gets larger batches, not a longer queue.
-      this.#sending ??= this.#send(signal).finally(() => {
-        this.#sending = undefined;
-        const [next] = this.#dirty;
-        if (next !== undefined && !signal.aborted) this.#later(next, signal, this.#pace.waitMs());
-      });
-    }, ms);
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      this.#tell();
+    });
   }
 
-  async #send(signal: AbortSignal): Promise<void> {
+  readonly #tell = (): void => {
+    // A slow peer gets larger batches, not a longer queue.
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined;
+      if (this.#dirty.size > 0) this.#rounds.join(this.#tell);
+    });
+  };
+
+  async #send(): Promise<void> {
     const batch = [...this.#dirty];
     this.#dirty.clear();
     try {
       for (const sha256 of batch) {
         const message = this.#message(sha256);
-        if (message !== undefined) await this.#frames.write(message, signal);
+        if (message !== undefined) await this.#frames.write(message, this.#signal);
       }
     } catch (error) {
       this.#dirty.clear();

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HaveNews } from '../../src/swarm/have-news.ts';
 import { HavePace } from '../../src/swarm/have-pace.ts';
+import { HaveRounds } from '../../src/swarm/have-rounds.ts';
 import { HaveReport } from '../../src/swarm/wire/exchange.js';
+import type { Clock } from '../../src/util/clock.ts';
 import { VirtualClock } from '../transfer/virtual-clock.ts';
 import { hexOf } from './scene.ts';
 
@@ -34,19 +36,56 @@ test('all nodes tell at the same moments, whenever they were started', async () 
 test('a machine that is short of processor time tells more seldom, until it is not', async () => {
   const clock = new VirtualClock();
   const pace = new HavePace({ peers: () => 3 }, { clock });
-  const tellAll = async (lateMs: number): Promise<void> => {
+  const told = async (lateMs: number): Promise<void> => {
     await pass(clock, 150);
-    for (let listener = 0; listener < 3; listener += 1) pace.told(lateMs);
+    pace.told(lateMs);
   };
-  await tellAll(40);
-  assert.equal(pace.waitMs(), 150, 'one late moment says nothing, however many listened');
-  for (let i = 0; i < 5; i += 1) await tellAll(60);
+  await told(40);
+  assert.equal(pace.waitMs(), 150, 'one late moment says nothing');
+  for (let i = 0; i < 5; i += 1) await told(60);
   assert.equal((clock.now() + pace.waitMs()) % 450, 0);
-  await tellAll(0);
+  await told(0);
   assert.equal((clock.now() + pace.waitMs()) % 450, 0, 'nor does one that was not late');
-  for (let i = 0; i < 20; i += 1) await tellAll(0);
+  for (let i = 0; i < 20; i += 1) await told(0);
   assert.equal((clock.now() + pace.waitMs()) % 150, 0);
   assert.ok(pace.waitMs() <= 150);
+});
+
+test('all who listen are told at one moment, each once, and how late that is counts once', async () => {
+  const clock = new VirtualClock();
+  const late: number[] = [];
+  const pace = { waitMs: () => 100, told: (ms: number) => void late.push(ms) };
+  const told: string[] = [];
+  const end = new AbortController();
+  const sleep = (ms: number, signal: AbortSignal): Promise<void> => clock.sleep(ms + 7, signal);
+  const slow: Clock = { now: () => clock.now(), monotonic: () => clock.monotonic(), sleep };
+  const rounds = new HaveRounds({ signal: end.signal }, { pace, clock: slow });
+  const [one, other, gone] = ['one', 'other', 'gone'].map((name) => () => void told.push(name)) as [Tell, Tell, Tell];
+
+  for (const tell of [one, other, gone, one]) rounds.join(tell);
+  rounds.leave(gone);
+  await clock.advance(106);
+  assert.deepEqual(told, []);
+  await clock.advance(1);
+  assert.deepEqual([told, late], [['one', 'other'], [7]]);
+
+  rounds.join(gone);
+  rounds.leave(gone);
+  await clock.advance(200);
+  assert.deepEqual([told.length, late.length], [2, 1], 'nobody was there to be told late');
+
+  const again = (): void => rounds.join(one);
+  rounds.join(again);
+  await clock.advance(107);
+  assert.equal(told.length, 2, 'who joins while others are told is told at the next moment');
+  await clock.advance(107);
+  assert.equal(told.length, 3);
+
+  rounds.join(one);
+  end.abort(new DOMException('the end', 'AbortError'));
+  rounds.join(other);
+  await clock.advance(1000);
+  assert.equal(told.length, 3);
 });
 
 test('many are told the same in one message, others in theirs', () => {
@@ -68,6 +107,8 @@ test('many are told the same in one message, others in theirs', () => {
     );
   }
 });
+
+type Tell = () => void;
 
 async function pass(clock: VirtualClock, ms: number): Promise<void> {
   await clock.drive(clock.sleep(ms, new AbortController().signal));
