@@ -91,6 +91,8 @@ export class PieceChoice {
   /** Bytes of a piece have come. */
   received(session: HeardSession, bytes: number, nowMs: number): void {
     if (session.id.kind === 'peer') this.#peerRate.add(bytes, nowMs);
+    // A piece may be asked for and come between two looks.
+    if (this.#idleSinceMs !== undefined) this.#idleSinceMs = nowMs;
   }
 
   /** Returns a function that gives one request after the other, each to be recorded before the next is asked for. */

@@ -73,3 +73,23 @@ test('what a node is to bring itself it asks of the seed at once, and of the res
   const rest = seed.asks[early.length]?.atMs ?? Infinity;
   assert.ok(rest <= busyMs + WITHHELD_MS + SLACK_MS, `${rest} ms`);
 });
+
+test('a node to which pieces come one by one, each at once, is not idle', async () => {
+  const scene = new Scene({ seed: 5, pieces: PIECES, originRule: bringing([]) });
+  const other = scene.peer('other', { bytesPerSecond: 1e9, latencyMs: 0 }, []);
+  const seed = scene.peer('seed', SEED_LINE);
+  const brought = [0, 1, 2, 3, 4, 5];
+  const run = scene.run();
+  for (const index of brought) {
+    await scene.clock.sleep(WITHHELD_MS - 100, scene.stop.signal);
+    other.gain(index);
+  }
+  const lastMs = scene.clock.monotonic();
+  await run;
+  assert.deepEqual(
+    other.asks.map(({ index }) => index),
+    brought,
+  );
+  const firstMs = seed.asks[0]?.atMs ?? 0;
+  assert.ok(firstMs >= lastMs + WITHHELD_MS && firstMs <= lastMs + WITHHELD_MS + SLACK_MS, `${firstMs - lastMs} ms`);
+});
