@@ -1,6 +1,8 @@
+import type { Stream } from '@libp2p/interface';
 import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id';
 import * as Digest from 'multiformats/hashes/digest';
 import type { Blake3Engine } from '../content/blake3.ts';
+import { childController, withDeadline } from '../util/deadline.ts';
 import { codeOf, isAbort, messageOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Fleet } from './fleet.ts';
@@ -13,9 +15,13 @@ import { fetchRecord } from './record-exchange.ts';
 /** A hostile record may take 48 MiB while it is checked, so few at a time. */
 const MAX_PULLS = 2;
 const MAX_WAITING = 4096;
+/** A line may be cut without a word: without a bound two such peers would keep the records of all others away. */
+const OPEN_MS = 10_000;
+/** The largest record over a line of half a megabyte a second. Each message is in time, and all of them may never end. */
+const PULL_MS = 60_000;
 /** Checking a hostile record costs memory and time, so whoever has sent one is not asked again for a while. */
-const AVOID_LIAR_MS = 60_000;
-const MAX_LIARS = 1024;
+const AVOID_MS = 60_000;
+const MAX_AVOIDED = 1024;
 
 interface Pull {
   readonly owner: string;
@@ -35,7 +41,7 @@ export class RecordPuller {
   readonly #waiting = new Map<string, Pull>();
   readonly #running = new Set<string>();
   /** Until when (`performance.now()`), oldest first. */
-  readonly #liars = new Map<string, number>();
+  readonly #avoided = new Map<string, number>();
 
   constructor(parts: {
     entries: KnownEntries;
@@ -81,11 +87,14 @@ export class RecordPuller {
 
   async #run(pull: Pull, signal: AbortSignal): Promise<void> {
     const sources = [pull.owner, ...pull.tellers].filter(
-      (peerId) => this.#links.isConnected(peerId) && (this.#liars.get(peerId) ?? 0) <= performance.now(),
+      (peerId) => this.#links.isConnected(peerId) && (this.#avoided.get(peerId) ?? 0) <= performance.now(),
     );
     for (const source of new Set(sources)) {
       try {
-        if (await this.#pullFrom(source, pull, signal)) return;
+        const open = (deadline: AbortSignal): Promise<Stream> =>
+          this.#links.openStream(source, RECORD_PROTOCOL, deadline);
+        const stream = await withDeadline(OPEN_MS, open, signal);
+        if (await this.#pullOver(stream, source, pull, signal)) return;
       } catch (error) {
         if (signal.aborted) return;
         this.#note(source, pull.owner, error);
@@ -93,19 +102,26 @@ export class RecordPuller {
     }
   }
 
-  async #pullFrom(source: string, { owner, ageMs }: Pull, signal: AbortSignal): Promise<boolean> {
-    const stream = await this.#links.openStream(source, RECORD_PROTOCOL, signal);
+  async #pullOver(stream: Stream, source: string, { owner, ageMs }: Pull, signal: AbortSignal): Promise<boolean> {
+    const { controller, release } = childController(signal);
+    const timer = setTimeout(() => {
+      this.#avoid(source);
+      controller.abort(new DOMException(`no record within ${PULL_MS} ms`, 'TimeoutError'));
+    }, PULL_MS);
     try {
       const wanted = {
         peerId: peerIdFromString(owner).toMultihash().bytes,
         entries: this.#entries,
       };
-      const found = await fetchRecord(stream, wanted, this.#blake3, signal);
+      const found = await fetchRecord(stream, wanted, this.#blake3, controller.signal);
       if (found?.signed.head.peerId !== owner) return false;
       return this.#fleet.adopt(found.signed, found.record, source === owner ? 0 : ageMs);
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)));
       throw error;
+    } finally {
+      clearTimeout(timer);
+      release();
     }
   }
 
@@ -118,9 +134,9 @@ export class RecordPuller {
   }
 
   #avoid(source: string): void {
-    const [oldest] = this.#liars.keys();
-    if (this.#liars.size >= MAX_LIARS && oldest !== undefined) this.#liars.delete(oldest);
-    this.#liars.set(source, performance.now() + AVOID_LIAR_MS);
+    const [oldest] = this.#avoided.keys();
+    if (this.#avoided.size >= MAX_AVOIDED && oldest !== undefined) this.#avoided.delete(oldest);
+    this.#avoided.set(source, performance.now() + AVOID_MS);
   }
 }
 
