@@ -1,27 +1,62 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Bitfield } from '../content/bitfield.ts';
 import type { Model } from '../content/model.ts';
 import type { FleetModelView } from './fleet-view.ts';
 import type { Offer } from './offers.ts';
 
+/** What there is of one id; an offer counts more than what is here, because that is what the others have. */
+export interface KnownModel {
+  readonly offer: Offer | undefined;
+  readonly own: Model | undefined;
+  /** Wanted, or here and damaged. */
+  readonly isUnfinished: boolean;
+}
+
 /** All models of the fleet at one revision, in one order, and what a node has of them as bits. */
 export class FleetModels {
   readonly views: readonly FleetModelView[];
   readonly #indices: ReadonlyMap<string, number>;
-  readonly #offers: readonly Offer[];
-  readonly #own: readonly Model[];
+  /** Also of some models that have other files now: those that follow from one another share it. */
+  readonly #idsOfBlobs: Map<string, string>;
   /** A node's models stay the same for a long time. */
   readonly #columns = new WeakMap<object, FleetColumn>();
-  #bySha256: Map<string, number> | undefined;
 
-  constructor(offers: Iterable<Offer>, own: Iterable<Model>, others: Iterable<string>) {
+  private constructor(views: readonly FleetModelView[], idsOfBlobs: Map<string, string>) {
+    this.views = views;
+    this.#indices = new Map(views.map(({ id }, index) => [id, index]));
+    this.#idsOfBlobs = idsOfBlobs;
+  }
+
+  static of(offers: Iterable<Offer>, own: Iterable<Model>, unfinished: Iterable<string>): FleetModels {
     const found = new Map<string, FleetModelView>();
-    this.#offers = [...offers];
-    this.#own = [...own];
-    for (const id of others) found.set(id, { id });
-    for (const model of this.#own) found.set(model.id, viewOf(model, undefined));
-    for (const offer of this.#offers) found.set(offer.id, viewOf(offer, offer.origins.length));
-    this.views = [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    this.#indices = new Map(this.views.map(({ id }, index) => [id, index]));
+    const idsOfBlobs = new Map<string, string>();
+    for (const id of unfinished) found.set(id, { id });
+    for (const model of own) {
+      found.set(model.id, viewOf(model, undefined));
+      noteBlobs(model, idsOfBlobs);
+    }
+    for (const offer of offers) {
+      found.set(offer.id, viewOf(offer, offer.origins.length));
+      noteBlobs(offer, idsOfBlobs);
+    }
+    return new FleetModels([...found.values()].sort(byId), idsOfBlobs);
+  }
+
+  /** As it is with what is known of these ids now; this one where that makes no difference. */
+  with(changes: ReadonlyMap<string, KnownModel>): FleetModels {
+    const news = new Map<string, FleetModelView | undefined>();
+    for (const [id, { offer, own, isUnfinished }] of changes) {
+      for (const model of [own, offer]) if (model !== undefined) noteBlobs(model, this.#idsOfBlobs);
+      const here = own === undefined ? undefined : viewOf(own, undefined);
+      const view =
+        offer === undefined ? (here ?? (isUnfinished ? { id } : undefined)) : viewOf(offer, offer.origins.length);
+      if (!isDeepStrictEqual(view, this.views[this.#indices.get(id) ?? -1])) news.set(id, view);
+    }
+    if (news.size === 0) return this;
+    const kept = this.views.filter(({ id }) => !news.has(id));
+    const made = [...news.values()].filter((view) => view !== undefined);
+    // Nearly sorted, which costs little more than to look at each.
+    return new FleetModels([...kept, ...made].sort(byId), this.#idsOfBlobs);
   }
 
   indexOf(id: string): number | undefined {
@@ -30,15 +65,8 @@ export class FleetModels {
 
   /** The model of which a blob is a file. */
   indexOfBlob(sha256: string): number | undefined {
-    if (this.#bySha256 === undefined) {
-      this.#bySha256 = new Map();
-      for (const { id, files } of [...this.#own, ...this.#offers]) {
-        const index = this.#indices.get(id);
-        if (index === undefined) continue;
-        for (const file of files) if (file.sha256 !== undefined) this.#bySha256.set(file.sha256, index);
-      }
-    }
-    return this.#bySha256.get(sha256);
+    const id = this.#idsOfBlobs.get(sha256);
+    return id === undefined ? undefined : this.#indices.get(id);
   }
 
   /** @param key stays the same object for as long as the models do */
@@ -64,6 +92,10 @@ export interface FleetColumn {
   readonly differing: readonly number[];
 }
 
+function noteBlobs({ id, files }: Model | Offer, idsOfBlobs: Map<string, string>): void {
+  for (const { sha256 } of files) if (sha256 !== undefined) idsOfBlobs.set(sha256, id);
+}
+
 function viewOf(model: Model | Offer, origins: number | undefined): FleetModelView {
   const stem = stemOf(model.id);
   const aliases = model.aliases.filter((alias) => alias !== stem);
@@ -79,4 +111,8 @@ function viewOf(model: Model | Offer, origins: number | undefined): FleetModelVi
 /** `loras/x.safetensors` → `x`, an alias that every model has. */
 function stemOf(id: string): string {
   return (id.split('/').at(-1) ?? id).replace(/\.[^.]+$/, '');
+}
+
+function byId(a: FleetModelView, b: FleetModelView): number {
+  return a.id < b.id ? -1 : 1;
 }

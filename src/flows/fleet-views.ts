@@ -8,7 +8,7 @@ import type { Clock } from '../util/clock.ts';
 import { Wake } from '../util/wake.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FetchWantedModels } from './fetch-wanted-models.ts';
-import { FleetModels } from './fleet-models.ts';
+import type { FleetModels } from './fleet-models.ts';
 import type {
   DaemonFleetViewer,
   FleetCellView,
@@ -18,7 +18,8 @@ import type {
   PieceMapView,
 } from './fleet-view.ts';
 import type { Holdings } from './holdings.ts';
-import type { ModelLocator } from './locate-models.ts';
+import { LatestFleetModels } from './latest-fleet-models.ts';
+import type { ModelLocator, OfferChange } from './locate-models.ts';
 import type { ModelViews } from './model-views.ts';
 import { pieceMapsOf } from './piece-maps.ts';
 
@@ -49,8 +50,8 @@ export class FleetViews implements DaemonFleetViewer {
   readonly #parts: FleetViewsParts;
   readonly #era: string;
   readonly #wake = new Wake();
+  readonly #models: LatestFleetModels;
   #count = 0;
-  #models: FleetModels | undefined;
   /** Stands for what the catalog holds now. */
   #own = {};
 
@@ -59,13 +60,22 @@ export class FleetViews implements DaemonFleetViewer {
     this.#parts = parts;
     // Counts of another run of this daemon mean nothing now.
     this.#era = parts.clock.now().toString(36);
-    const { store, locator, wanted } = parts;
-    store.catalog.on('change', () => {
+    const { store, locator, wanted, views, clock } = parts;
+    this.#models = new LatestFleetModels(
+      {
+        offers: () => locator.offers,
+        own: () => store.catalog.models(),
+        findOwn: (idOrAlias) => store.catalog.findModel(idOrAlias),
+        unfinished: () => views.unfinished().map(({ id }) => id),
+      },
+      { clock },
+    );
+    store.catalog.on('change', ({ added, removed }) => {
       this.#own = {};
-      this.#changed();
+      this.#changed([...added.map(({ id }) => id), ...removed]);
     });
-    store.wants.on('change', () => this.#changed());
-    locator.onChange(() => this.#changed());
+    store.wants.on('change', (name) => this.#changed([name]));
+    locator.onChange((ids) => this.#changed(ids));
     wanted.on('transfer', () => this.#wake.notify());
   }
 
@@ -85,7 +95,7 @@ export class FleetViews implements DaemonFleetViewer {
   async fleet(): Promise<FleetView> {
     // What cannot be had at once comes first: the rest is of one moment.
     const [own] = await Promise.all([this.#ownNode(), this.#followProgress()]);
-    const models = this.#modelsNow();
+    const models = this.#models.now();
     const others = this.#parts.swarm.fleet.nodes();
     const columns = [
       models.column(this.#own, this.#parts.store.catalog.models()),
@@ -103,27 +113,17 @@ export class FleetViews implements DaemonFleetViewer {
 
   async nodes(): Promise<FleetNodesView> {
     const own = await this.#ownNode();
-    return { revision: this.revision(), nodes: this.#nodes(own, this.#modelsNow(), this.#parts.swarm.fleet.nodes()) };
+    return { revision: this.revision(), nodes: this.#nodes(own, this.#models.now(), this.#parts.swarm.fleet.nodes()) };
   }
 
   pieceMaps(idOrAlias: string): PieceMapView[] {
     return pieceMapsOf(this.#parts.views.get(idOrAlias), this.#parts);
   }
 
-  #changed(): void {
+  #changed(ids: OfferChange): void {
     this.#count += 1;
-    this.#models = undefined;
+    this.#models.changed(ids);
     this.#wake.notify();
-  }
-
-  #modelsNow(): FleetModels {
-    const { store, locator, views } = this.#parts;
-    this.#models ??= new FleetModels(
-      locator.offers,
-      store.catalog.models(),
-      views.unfinished().map(({ id }) => id),
-    );
-    return this.#models;
   }
 
   async #ownNode(): Promise<Omit<FleetNodeView, 'cells'>> {

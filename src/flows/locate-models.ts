@@ -31,8 +31,11 @@ export interface ModelLocatorParts {
 
 const MANIFEST_DEADLINE_MS = 5_000;
 
+/** Ids of the models that may be offered otherwise than before; undefined where that may be any. */
+export type OfferChange = readonly string[] | undefined;
+
 /** Where models are, by what nodes announce and origins list. */
-export class ModelLocator extends EventEmitter<{ change: [] }> implements Locator {
+export class ModelLocator extends EventEmitter<{ change: [OfferChange] }> implements Locator {
   readonly #parts: ModelLocatorParts;
   readonly #doubts = new OfferDoubts();
   #offers: KnownOffers | undefined;
@@ -42,12 +45,18 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     // Every blob that is being fetched listens.
     this.setMaxListeners(0);
     this.#parts = parts;
-    const changed = (): void => {
+    const changed = (ids: OfferChange): void => {
       this.#offers = undefined;
-      this.emit('change');
+      this.emit('change', ids);
     };
-    parts.swarm.fleet.on('change', changed);
-    parts.origins.on('change', changed);
+    parts.swarm.fleet.on('change', ({ added, removed }) => changed([...added.map(({ id }) => id), ...removed]));
+    let listed = parts.origins.offers();
+    parts.origins.on('change', () => {
+      const before = listed;
+      listed = parts.origins.offers();
+      // They are read every minute, and hardly ever say anything new.
+      changed(listed.every(({ models }, index) => models === before[index]?.models) ? [] : undefined);
+    });
   }
 
   get offers(): KnownOffers {
@@ -81,7 +90,7 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     for (const { peerId } of liars) {
       blame.strike({ kind: 'peer', id: peerId }, { reason: 'source-lied', sha256, piece: undefined, detail });
     }
-    this.emit('change');
+    this.emit('change', undefined);
   }
 
   /** A mounted origin that lists the model, for what nobody has hashed. */
@@ -93,7 +102,7 @@ export class ModelLocator extends EventEmitter<{ change: [] }> implements Locato
     return undefined;
   }
 
-  onChange(listener: () => void): () => void {
+  onChange(listener: (ids: OfferChange) => void): () => void {
     this.on('change', listener);
     return () => this.off('change', listener);
   }

@@ -53,6 +53,7 @@ export class Offers {
   readonly #byId = new Map<string, OpenOffer[]>();
   readonly #idsByAlias = new Map<string, Set<string>>();
   readonly #trust: OfferTrust;
+  #byDigest: ReadonlyMap<string | undefined, readonly OpenOffer[]> | undefined;
 
   constructor(
     peers: Iterable<readonly PeerOffer[]>,
@@ -61,7 +62,12 @@ export class Offers {
   ) {
     this.#trust = trust;
     for (const offers of peers) {
-      for (const { peerId, model } of offers) this.#offer(model.id, model.digest, model).peers.push(peerId);
+      // Nodes that announce the same share one object and stand together: it is looked at once.
+      let last: { readonly model: Model; readonly open: OpenOffer } | undefined;
+      for (const { peerId, model } of offers) {
+        if (last?.model !== model) last = { model, open: this.#offer(model.id, model.digest, model) };
+        last.open.peers.push(peerId);
+      }
     }
     const unhashed: { url: string; model: OriginModel }[] = [];
     for (const { url, models } of origins) {
@@ -100,8 +106,9 @@ export class Offers {
 
   /** Under whatever name. */
   withDigest(digest: string): Offer | undefined {
-    const candidates = [...this.#byId.values()].flatMap((offers) => offers.filter((offer) => offer.digest === digest));
-    return this.#best(candidates);
+    // Thousands of registrations may ask, one after the other.
+    this.#byDigest ??= Map.groupBy([...this.#byId.values()].flat(), (offer) => offer.digest);
+    return this.#best(this.#byDigest.get(digest) ?? []);
   }
 
   /** The same bytes by their digest are offered with other manifests, too. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import type { Origin, OriginModel } from '../transfer/origin.ts';
 import type { Clock } from '../util/clock.ts';
 import { withDeadline } from '../util/deadline.ts';
@@ -87,7 +88,8 @@ export class OriginLists extends EventEmitter<{ change: [OriginView] }> {
     const before = listing.problem?.message;
     try {
       const models = await withDeadline(LIST_DEADLINE_MS, (deadline) => origin.list(deadline), signal);
-      listing.models = models;
+      // The same object as long as it says the same: then nobody looks through it again.
+      if (!isDeepStrictEqual(models, listing.models)) listing.models = models;
       listing.listedAt = this.#clock.now();
       delete listing.problem;
       if (before !== undefined) this.#log.info({ origin: origin.url, models: models.length }, 'origin is back');

@@ -15,7 +15,7 @@ const offer = (like: Model, origins: readonly string[] = []): Offer => ({ ...lik
 
 test('all that anybody has, offers or wants is one list, by id', () => {
   const here = model('b.gguf', '1', { aliases: ['b', 'bee'] });
-  const models = new FleetModels([offer(model('a.gguf', '2'), ['file:///nas'])], [here], ['wanted.gguf', 'b.gguf']);
+  const models = FleetModels.of([offer(model('a.gguf', '2'), ['file:///nas'])], [here], ['wanted.gguf', 'b.gguf']);
   assert.deepEqual(models.views, [
     { id: 'a.gguf', digest: digest('2'), sizeBytes: 7, origins: 1 },
     { id: 'b.gguf', aliases: ['bee'], digest: digest('1'), sizeBytes: 7 },
@@ -27,7 +27,7 @@ test('all that anybody has, offers or wants is one list, by id', () => {
 });
 
 test('a node with other bytes under the same id is told apart', () => {
-  const models = new FleetModels([offer(model('a.gguf', '2')), offer(model('b.gguf', '3'))], [], []);
+  const models = FleetModels.of([offer(model('a.gguf', '2')), offer(model('b.gguf', '3'))], [], []);
   const column = models.column({}, [model('a.gguf', '9'), model('b.gguf', '3'), model('unknown.gguf', '4')]);
   assert.deepEqual([...Buffer.from(column.installed, 'base64')], [0b11000000]);
   assert.deepEqual(column.differing, [0]);
