@@ -32,9 +32,10 @@ import { openOrigin } from './transfer/open-origin.ts';
 import { OriginCopy } from './transfer/origin-copy.ts';
 import { TransferMetrics } from './transfer/transfer-metrics.ts';
 import { systemClock } from './util/clock.ts';
-import { messageOf, ShoalError } from './util/errors.ts';
+import { ShoalError } from './util/errors.ts';
 import { formatHostPort, type HostPort } from './util/host-port.ts';
 import type { Lifecycle } from './util/lifecycle.ts';
+import { listenFailure } from './util/listen-failure.ts';
 import type { Log } from './util/log.ts';
 import { Metrics } from './util/metrics.ts';
 import { systemRandom } from './util/random.ts';
@@ -301,10 +302,7 @@ async function listening<T>(address: HostPort, start: () => Promise<T>): Promise
     return await start();
   } catch (error) {
     if (error instanceof ShoalError) throw error;
-    throw new ShoalError('conflict', `cannot listen on ${formatHostPort(address)}: ${messageOf(error)}`, {
-      cause: error,
-      remedy: 'Another program uses the port, perhaps another shoal: choose one with --listen, or port 0 for any.',
-    });
+    throw listenFailure(error, { what: 'libp2p', flag: '--listen', address });
   }
 }
 

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { TSchema } from 'typebox';
-import { errnoOf, messageOf, ShoalError } from '../util/errors.ts';
+import { errnoOf, ShoalError } from '../util/errors.ts';
 import { formatHostPort, type HostPort, isLoopbackHost, localUrl } from '../util/host-port.ts';
+import { listenFailure } from '../util/listen-failure.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { App } from './app.ts';
@@ -183,16 +184,8 @@ async function listen(app: App, { host, port }: HostPort): Promise<void> {
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    const errno = errnoOf(error);
-    const place = formatHostPort({ host, port });
-    if (errno === undefined) throw error;
-    throw new ShoalError('conflict', `the API cannot listen on ${place} (${errno}: ${messageOf(error)})`, {
-      cause: error,
-      remedy:
-        errno === 'EADDRINUSE'
-          ? 'Another daemon may be running: end it, or choose another address with --api.'
-          : 'Choose an address of this machine with --api.',
-    });
+    if (errnoOf(error) === undefined) throw error;
+    throw listenFailure(error, { what: 'the API', flag: '--api', address: { host, port } });
   }
 }
 

@@ -1,8 +1,9 @@
-import { chmod, mkdir, open, rm } from 'node:fs/promises';
+import { chmod, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
 import { ShoalError } from '../util/errors.ts';
 import { asDiskFull } from './disk-full.ts';
+import { makeDirectory } from './make-directory.ts';
 import { type DatabaseAccess, LevelTable, type Sublevel, type Table } from './table.ts';
 
 export type { Table } from './table.ts';
@@ -44,7 +45,7 @@ export class Database implements AsyncDisposable {
 
   /** @throws ShoalError `conflict` when another daemon has it open */
   static async open(dataDir: string): Promise<Database> {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeDirectory(dataDir, { what: { name: 'the data directory', flag: '--data' }, mode: 0o700 });
     const path = join(dataDir, 'state');
     const level = new Level(path, { cacheSize: CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES });
     try {

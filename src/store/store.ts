@@ -1,4 +1,4 @@
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
@@ -11,11 +11,14 @@ import { Folders } from './folders.ts';
 import { Hasher } from './hasher.ts';
 import { InstallJournal } from './install-journal.ts';
 import { Installer } from './installer.ts';
+import { makeDirectory } from './make-directory.ts';
 import { PartialStore, STATE_FOLDER } from './partial-store.ts';
 import { Remover } from './remover.ts';
 import { Scanner } from './scanner.ts';
 import { DiskSpace, type SpaceUsage } from './space.ts';
 import { Wants } from './wants.ts';
+
+const MODELS = { name: 'the models directory', flag: '--models' };
 
 export interface StoreOptions {
   readonly modelsDir: string;
@@ -79,12 +82,12 @@ export class Store implements AsyncDisposable {
 
   /** @throws ShoalError `conflict` when another daemon uses the data directory or the models directory */
   static async open(options: StoreOptions, parts: StoreParts): Promise<Store> {
-    await mkdir(options.modelsDir, { recursive: true });
+    await makeDirectory(options.modelsDir, { what: MODELS });
     // Links may lead to the models directory, but not out of it: from here on its real path counts.
     const modelsDir = await realpath(options.modelsDir);
     const { log, clock } = parts;
     const folder = join(modelsDir, STATE_FOLDER);
-    await mkdir(folder, { recursive: true });
+    await makeDirectory(folder, { what: MODELS });
     const database = await Database.open(options.dataDir);
     let lock: DirectoryLock | undefined;
     try {
