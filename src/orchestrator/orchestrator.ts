@@ -87,9 +87,10 @@ export class Orchestrator {
   async place(wish: PlacementWish, signal: AbortSignal): Promise<Placement | undefined> {
     const found = this.#tryToPlace(wish);
     if (found !== undefined || wish.maxWaitMs === 0) return found;
-    const demand = (): Demand => this.#demandOf(wish);
-    const attempt = (): Placement | undefined => this.#tryToPlace(wish);
-    return this.queue.wait({ demand, attempt, maxMs: wish.maxWaitMs }, signal);
+    const exclude = new Set(wish.exclude);
+    const demand = (): Demand => this.#demandOf(wish, exclude);
+    const attempt = (): Placement | undefined => this.#tryToPlace(wish, exclude);
+    return this.queue.wait({ models: wish.models, demand, attempt, maxMs: wish.maxWaitMs }, signal);
   }
 
   /** In a large fleet it may be what was true up to 100 ms ago, but for what models are where. */
@@ -141,9 +142,9 @@ export class Orchestrator {
     return { refused, counts, prospects };
   }
 
-  #tryToPlace(wish: PlacementWish): Placement | undefined {
+  #tryToPlace(wish: PlacementWish, exclude?: ReadonlySet<string>): Placement | undefined {
     this.leases.expire();
-    const demand = this.#demandOf(wish);
+    const demand = this.#demandOf(wish, exclude);
     const strategy = strategies[wish.strategy];
     const random = wish.seed === undefined ? this.#random : seededRandom(wish.seed);
     const chance = { random, usualTaskMs: this.leases.usualTaskMs };
@@ -156,14 +157,14 @@ export class Orchestrator {
     return { candidates, lease };
   }
 
-  #demandOf({ models, digest, exclude }: PlacementWish): Demand {
+  #demandOf({ models, digest, exclude }: PlacementWish, excluded?: ReadonlySet<string>): Demand {
     const registered = new Map<string, string>();
     for (const model of models) {
       const known = this.catalog.find(model);
       if (known !== undefined) registered.set(model, known.digest);
     }
     const retired = models.flatMap((model) => this.catalog.retired(model));
-    return { models, digest, exclude: new Set(exclude), retired, registered };
+    return { models, digest, exclude: excluded ?? new Set(exclude), retired, registered };
   }
 
   /** Only nodes that have the rarest of the models can have all of them. */

@@ -6,6 +6,7 @@ import { LIMITS } from './limits.ts';
 import { type Demand, refusalOf } from './placement.ts';
 
 interface Waiter {
+  readonly models: readonly string[];
   readonly demand: () => Demand;
   /** Returns whether the waiter has got what it wants. */
   readonly attempt: () => boolean;
@@ -29,7 +30,7 @@ export class PlacementQueue {
    * @throws ShoalError `source-busy` when too many wait already; the signal's reason
    */
   async wait<T>(
-    what: { readonly demand: () => Demand; readonly attempt: () => T | undefined; readonly maxMs: number },
+    what: Pick<Waiter, 'models' | 'demand'> & { readonly attempt: () => T | undefined; readonly maxMs: number },
     signal: AbortSignal,
   ): Promise<T | undefined> {
     if (this.#waiters.size >= LIMITS.waiters) {
@@ -40,12 +41,20 @@ export class PlacementQueue {
     }
     const { controller, release } = childController(signal);
     let found: T | undefined;
+    let failure: unknown;
     const waiter: Waiter = {
+      models: what.models,
       demand: what.demand,
       attempt: () => {
-        found = what.attempt();
-        if (found !== undefined) controller.abort();
-        return found !== undefined;
+        try {
+          found = what.attempt();
+          if (found === undefined) return false;
+        } catch (error) {
+          // It is the waiter's trouble, not that of the node whose heartbeat has come.
+          failure = error;
+        }
+        controller.abort();
+        return true;
       },
     };
     this.#waiters.add(waiter);
@@ -53,7 +62,7 @@ export class PlacementQueue {
       await this.#clock.sleep(what.maxMs, controller.signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (found === undefined) throw error;
+      if (found === undefined) throw failure ?? error;
     } finally {
       this.#waiters.delete(waiter);
       release();
@@ -65,6 +74,8 @@ export class PlacementQueue {
   offer(pool: FleetPool): void {
     for (const waiter of this.#waiters) {
       if (pool.freeSlots === 0) return;
+      // Each heartbeat of each node comes here: who waits for what the pool has not got costs one look.
+      if (!waiter.models.every((model) => pool.models.has(model))) continue;
       if (refusalOf(pool, waiter.demand()) === undefined && waiter.attempt()) this.#waiters.delete(waiter);
     }
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '../../src/orchestrator/limits.ts';
+import { PlacementQueue } from '../../src/orchestrator/placement-queue.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { fullWish, TestFleet } from './fleet-fixture.ts';
 
@@ -70,4 +71,40 @@ test('who hangs up waits no longer, and no more than a bounded number wait', asy
   );
   await fleet.clock.advance(1_000);
   assert.ok((await Promise.all(waiting)).every((placement) => placement === undefined));
+});
+
+test('who waits for what a pool has not got costs its heartbeats one look', async () => {
+  const fleet = await TestFleet.open();
+  await fleet.join('n', [{ models_available: ['other'] }]);
+  const pool = fleet.registry.find('n')?.pools.get('pool-0');
+  assert.ok(pool);
+  let looks = 0;
+  const queue = new PlacementQueue(fleet);
+  const wait = (model: string): Promise<true | undefined> => {
+    const demand = () => {
+      looks += 1;
+      return { models: [model], exclude: new Set<string>(), retired: [] };
+    };
+    return queue.wait({ models: [model], demand, attempt: () => true, maxMs: 1_000 }, never);
+  };
+  const [missing, there] = [wait('m'), wait('other')];
+  queue.offer(pool);
+  assert.equal(await there, true);
+  assert.equal(looks, 1);
+  await fleet.clock.advance(1_000);
+  assert.equal(await missing, undefined);
+});
+
+test('when no more leases are given the waiter is told, and the node whose heartbeat has come is not', async () => {
+  const fleet = await TestFleet.open();
+  const { orchestrator } = fleet;
+  const waiting = fleet.place({ models: ['m'], maxWaitMs: 60_000, leaseMs: 1_000 });
+  const isRefused = assert.rejects(waiting, (error) => error instanceof ShoalError && error.code === 'source-busy');
+  orchestrator.leases.grant = () => {
+    throw new ShoalError('source-busy', 'too many leases are held');
+  };
+  await fleet.join('n');
+  await isRefused;
+  assert.equal(fleet.registry.find('n')?.status, 'Online');
+  assert.equal(orchestrator.queue.size, 0);
 });
