@@ -40,6 +40,8 @@ export class LaneServer implements AsyncDisposable {
   readonly #parts: LaneServerParts;
   readonly #turns = new Map<number, Turn>();
   readonly #tasks = new Map<WorkerThread, Task<'serve-lane'>>();
+  /** Fires when the worker has ended: nobody waits for what it has asked. */
+  readonly #ended = new Map<WorkerThread, AbortController>();
   readonly #lanes = new Map<WorkerThread, Map<string, number>>();
   readonly #told = new Map<string, number>();
   readonly #proved = new ProvedCertificates({
@@ -108,6 +110,7 @@ export class LaneServer implements AsyncDisposable {
     };
     const task = thread.start<'serve-lane'>({ kind: 'serve-lane', address, shared }, onFact);
     this.#tasks.set(thread, task);
+    this.#ended.set(thread, new AbortController());
     task.ended.then(
       () => this.#lost(thread),
       (error: unknown) => {
@@ -146,6 +149,8 @@ export class LaneServer implements AsyncDisposable {
   /** The worker has ended, and with it all that it was sending. */
   #lost(thread: WorkerThread): void {
     this.#lanes.delete(thread);
+    this.#ended.get(thread)?.abort(new ShoalError('source-gone', 'the worker that asked has ended'));
+    this.#ended.delete(thread);
     for (const [number, turn] of this.#turns) {
       if (turn.thread !== thread) continue;
       this.#turns.delete(number);
@@ -154,17 +159,18 @@ export class LaneServer implements AsyncDisposable {
   }
 
   async #answer(question: Question, thread: WorkerThread): Promise<unknown> {
+    const signal = this.#ended.get(thread)?.signal ?? new AbortController().signal;
     switch (question.kind) {
       case 'lane-peer':
         return await this.#peerOf(question.certificate, question.expected);
       case 'lane-ticket':
-        return { ticket: await this.#tickets().ask(question.peerId, new AbortController().signal) };
+        return { ticket: await this.#tickets().ask(question.peerId, signal) };
       case 'ticket-owner':
         return this.#member(this.#tickets().redeem(question.ticket));
       case 'upload-turn':
-        return await this.#turn(question, thread);
+        return await this.#turn(question, thread, signal);
       case 'upload-bytes':
-        await this.#parts.limiter.take(question.bytes, new AbortController().signal);
+        await this.#parts.limiter.take(question.bytes, signal);
         return undefined;
     }
   }
@@ -196,11 +202,12 @@ export class LaneServer implements AsyncDisposable {
   async #turn(
     { peerId, sha256, index }: { readonly peerId: string; readonly sha256: string; readonly index: number },
     thread: WorkerThread,
+    signal: AbortSignal,
   ): Promise<AnswerTo<'upload-turn'>> {
     const { isMember, ledger, limiter, locate } = this.#parts;
     // Somebody who has left the fleet since the lane was opened.
     if (!isMember(peerId)) throw new ShoalError('unauthorized', `${peerId} is not of this fleet any more`);
-    const release = await ledger.slots.take(new AbortController().signal);
+    const release = await ledger.slots.take(signal);
     try {
       const piece = locatePiece(locate(sha256), index);
       const turn = this.#nextTurn;

@@ -67,6 +67,8 @@ export async function connectLane(
   const { credentials, questions } = parts;
   const inlet = new Inlet();
   const ticket = credentials.plain === true ? await ticketOf(peerId, questions) : undefined;
+  // Nothing would end a connection that was begun after that, to an address that drops packets.
+  signal.throwIfAborted();
   const socket = ticket === undefined ? secure(address, credentials, inlet) : plain(address, inlet);
   inlet.socket = socket;
   const onAbort = (): void => void socket.destroy(signal.reason as Error);

@@ -115,13 +115,12 @@ export class LaneListener {
     const ticket = credentials.plain === true ? await readTicket(raw) : undefined;
     if (ticket !== undefined) {
       const { peerId } = await questions.ask<'ticket-owner'>({ kind: 'ticket-owner', ticket });
-      return { socket: raw, peerId };
+      return { socket: open(raw), peerId };
     }
     const socket = await this.#secured(raw);
     const certificate = certificateOf(socket);
     const { peerId } = await questions.ask<'lane-peer'>({ kind: 'lane-peer', certificate, expected: undefined });
-    if (socket.destroyed) throw new ShoalError('source-gone', 'closed in the handshake');
-    return { socket, peerId };
+    return { socket: open(socket), peerId };
   }
 
   async #secured(raw: Socket): Promise<TLSSocket> {
@@ -170,4 +169,10 @@ export class LaneListener {
     if (codeOf(error) === 'source-gone') return;
     this.#context.tell({ kind: 'refused', address, reason: messageOf(error) });
   }
+}
+
+/** One that has been closed meanwhile tells nobody any more, and its lane would never end. @throws ShoalError `source-gone` */
+function open(socket: Socket): Socket {
+  if (socket.destroyed) throw new ShoalError('source-gone', 'closed in the handshake');
+  return socket;
 }
