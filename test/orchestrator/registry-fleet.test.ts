@@ -5,6 +5,7 @@ import { presentNode } from '../../src/api/orchestrator/present.ts';
 import { RegistryFleet } from '../../src/api/orchestrator/registry-fleet.ts';
 import { heartbeatDocument } from '../../src/flows/heartbeat-documents.ts';
 import { Metrics } from '../../src/util/metrics.ts';
+import { seededRandom } from '../../src/util/random.ts';
 import { TestFleet } from './fleet-fixture.ts';
 
 const incoming = (bytesMissing: number, etaMs: number | null) => [
@@ -96,4 +97,46 @@ test('who watches hears once a second that something has come further, and nothi
   unsubscribe();
   t.mock.timers.tick(3_000);
   assert.equal(told.length, 3);
+});
+
+test('whatever has changed, the fleet is as one finds it who looks for the first time', async () => {
+  for (let seed = 1; seed <= 50; seed += 1) {
+    const random = seededRandom(seed);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    const fleet = await TestFleet.open();
+    const viewer = new RegistryFleet(fleet);
+    for (const id of ['a', 'b', 'c']) await fleet.join(id, [{ models_available: [] }]);
+    for (let step = 0; step < 20; step += 1) {
+      const names = ['d/x.gguf', 'x.gguf', 'x', 'y.gguf', 'y'].filter(() => below(2) === 0);
+      const digests = names.filter(() => below(2) === 0).map((name) => [name, `sha256:${String(below(2)).repeat(64)}`]);
+      const more = {
+        model_digests: Object.fromEntries(digests) as Record<string, string>,
+        models_incoming: incoming(9, 9),
+      };
+      fleet.beat(
+        'abc'.charAt(below(3)),
+        [{ models_available: names }],
+        below(4) === 0 ? more : { ...more, models_incoming: [] },
+      );
+      const seen = await viewer.fleet();
+      const fresh = await new RegistryFleet(fleet).fleet();
+      assert.deepEqual(seen, { ...fresh, revision: seen.revision }, `seed ${seed}, step ${step}`);
+    }
+  }
+});
+
+test('when one node has fewer models, those of the others are not looked through again', async () => {
+  const fleet = await TestFleet.open();
+  const viewer = new RegistryFleet(fleet);
+  await fleet.join('a', [{ models_available: ['x', 'y'] }]);
+  await fleet.join('b', [{ models_available: ['x', 'y'] }]);
+  await fleet.join('c', [{ models_available: ['x', 'y'] }]);
+  const { models } = fleet.registry.get('a');
+  const { names } = models;
+  await viewer.fleet();
+  let looks = 0;
+  Object.defineProperty(models, 'names', { get: () => ((looks += 1), names) });
+  fleet.beat('b', [{ models_available: ['y'] }]);
+  assert.deepEqual((await viewer.fleet()).installed, ['wA==', 'QA==', 'wA==']);
+  assert.equal(looks, 0);
 });

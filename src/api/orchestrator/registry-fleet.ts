@@ -72,18 +72,13 @@ export class RegistryFleet implements FleetViewer {
     const { registry, catalog } = this.#orchestrator;
     const version = this.#version();
     if (this.#known?.version === version && !this.#noteNews(this.#known)) return this.#known;
-    const digests = new Map<string, string>();
     const incoming = new Set<string>();
-    for (const node of registry.nodes()) {
-      if (!node.online) continue;
-      for (const [name, digest] of node.digests) digests.set(name, digest);
-      for (const name of node.incoming.keys()) incoming.add(name);
-    }
+    for (const node of registry.nodes()) if (node.online) for (const name of node.incoming.keys()) incoming.add(name);
     const names = new Set([...registry.index.names(), ...incoming]);
     const models = groupNames({
       names,
       nodesWith: (name) => registry.index.nodesWith(name)?.size ?? 0,
-      digestOf: (name) => digests.get(name) ?? catalog.find(name)?.digest,
+      digestOf: (name) => digestAmong(registry.index.nodesWith(name) ?? [], name) ?? catalog.find(name)?.digest,
     });
     const views = models.map(({ id, aliases, digest }): FleetModelView => {
       const sizeBytes = catalog.find(id)?.sizeBytes ?? registry.sizes.of(id);
@@ -97,8 +92,11 @@ export class RegistryFleet implements FleetViewer {
     const indices = new Map<string, number>();
     for (const [index, { id, aliases }] of models.entries())
       for (const name of [id, ...aliases]) indices.set(name, index);
-    this.#known = { version, views, indices, columns: new WeakMap() };
-    return this.#known;
+    const before = this.#known;
+    // Mostly a node has more or fewer of the same models: then the columns of all others stay as they are.
+    const isAsBefore = before !== undefined && sameNames({ views, indices }, before);
+    const columns = isAsBefore ? before.columns : new WeakMap<ModelList, string>();
+    return (this.#known = { version, views, indices, columns });
   }
 
   /** Counts it when a model is on its way that the known views do not name; true then. */
@@ -158,6 +156,24 @@ function progressOf(
     ...(hasEta ? { etaMs: Math.round(Math.max(0, etaMs - sinceMs)) } : {}),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond: Math.round(bytesPerSecond) }),
   };
+}
+
+/** Of the first that tells one: nodes hardly ever differ. */
+function digestAmong(nodes: Iterable<FleetNode>, name: string): string | undefined {
+  for (const { digests } of nodes) {
+    const digest = digests.get(name);
+    if (digest !== undefined) return digest;
+  }
+  return undefined;
+}
+
+type Naming = Pick<KnownModels, 'views' | 'indices'>;
+
+function sameNames(a: Naming, b: Naming): boolean {
+  if (a.indices.size !== b.indices.size || a.views.length !== b.views.length) return false;
+  for (const [index, { id }] of a.views.entries()) if (b.views[index]?.id !== id) return false;
+  for (const [name, index] of a.indices) if (b.indices.get(name) !== index) return false;
+  return true;
 }
 
 function columnOf(list: ModelList, { indices, views, columns }: KnownModels): string {
