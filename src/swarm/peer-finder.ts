@@ -13,6 +13,8 @@ import type { SwarmNode } from './node.ts';
 const MESH_PEERS = 64;
 const MAX_FOUND = 256;
 const MAX_DIALS = 8;
+/** A node that was found and is not announced any more: being announced again makes a new start. */
+const FORGET_AFTER = 10;
 const LOOK_MS = 1_000;
 const DIAL_MS = 6_000;
 const FIRST_RETRY_MS = 500;
@@ -86,9 +88,13 @@ export class PeerFinder {
     }
     for (const target of this.#bootstrap) this.#tryLater(target, connected, signal);
     for (const [peerId, target] of this.#targets) {
-      if (target.addresses.length === 0 && this.#fleet.node(peerId) === undefined) this.#targets.delete(peerId);
-      else if (connected.size < MESH_PEERS) this.#tryLater(target, connected, signal);
+      const isGone = target.addresses.length === 0 || target.failures >= FORGET_AFTER;
+      if (isGone && this.#fleet.node(peerId) === undefined) this.#targets.delete(peerId);
     }
+    if (connected.size >= MESH_PEERS) return;
+    // Who has been due longest goes first: a few dozen that cannot be reached would take all dials, again and again.
+    const inTurn = [...this.#targets.values()].sort((a, b) => a.notBefore - b.notBefore);
+    for (const target of inTurn) this.#tryLater(target, connected, signal);
   }
 
   #found({ id, multiaddrs }: PeerInfo): void {

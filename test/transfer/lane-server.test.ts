@@ -19,7 +19,7 @@ async function serverWithWorker(): Promise<{
   ledger: UploadLedger;
   ask: Answering;
   thread: WorkerThread;
-  die(): void;
+  readonly die: () => void;
 }> {
   const ledger = new UploadLedger({ metrics: new Metrics() });
   let ask: Answering = () => Promise.reject(new Error('nobody answers'));
