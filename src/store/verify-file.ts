@@ -28,6 +28,7 @@ export async function verifyFile(
     hashed = await hasher.hashFile(join(modelsDir, path), signal);
   } catch (error) {
     if (signal.aborted) throw error;
+    if (catalog.rememberedAt(path) === undefined) return false;
     if (codeOf(error) !== 'internal') {
       suspect(path);
       return false;
@@ -36,6 +37,8 @@ export async function verifyFile(
     await catalog.damaged(path);
     return false;
   }
+  // Withdrawn for good while it was read, although its bytes may still be there: it must not come back.
+  if (catalog.rememberedAt(path) === undefined) return false;
   if (hashed.sha256 === known.sha256) {
     await catalog.putFile(path, { ...known, stamp: hashed.stamp });
     return true;

@@ -38,6 +38,19 @@ test('bytes that changed although nobody wrote are found, and stay out over scan
   await made.seesModels('good.ckpt', 'rotten.ckpt');
 });
 
+test('a model that is removed while it is verified is not served again before it is deleted', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  await made.write('a.ckpt', 'a');
+  await made.seesModels('a.ckpt');
+  const { store } = made;
+  const verifying = store.scanner.verify(['a.ckpt'], never);
+  await store.remover.remove('a.ckpt', async () => {
+    await verifying;
+    assert.equal(store.catalog.locateBlob(sha256Of('a')), undefined);
+  });
+});
+
 test('a file that goes while it is verified is lost, not damaged', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });
