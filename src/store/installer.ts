@@ -60,6 +60,7 @@ export class Installer {
   readonly #modelsDir: string;
   readonly #parts: InstallerParts;
   readonly #onStep: (step: InstallStep, path: string) => void;
+  readonly #placing = new Map<string, Promise<void>>();
 
   constructor(options: InstallerOptions, parts: InstallerParts) {
     this.#modelsDir = options.modelsDir;
@@ -83,9 +84,10 @@ export class Installer {
     const claim = claims.claim(missing.flatMap(({ path, sha256 }) => [path, ...catalog.pathsOf(sha256)]));
     try {
       for (const file of missing) await this.#refuseOccupied(file);
-      if (paths.length > 1) await catalog.hold(id, paths);
+      // One that is whole already is not taken away from anybody for that.
+      if (paths.length > 1 && missing.length > 0) await catalog.hold(id, paths);
       this.#onStep('held', id);
-      for (const file of missing) await this.#place(id, file);
+      for (const file of missing) await this.#inTurn(file.sha256, () => this.#place(id, file));
     } catch (error) {
       throw asDiskFull(error);
     } finally {
@@ -153,6 +155,18 @@ export class Installer {
     if (ours?.ino !== there.ino || ours.dev !== there.dev) throw occupied(path);
   }
 
+  /** For the same bytes one after the other: the second takes them from where the first has put them. */
+  async #inTurn(sha256: string, work: () => Promise<void>): Promise<void> {
+    const placing = (this.#placing.get(sha256) ?? Promise.resolve()).then(work);
+    const ended = placing.catch(() => undefined);
+    this.#placing.set(sha256, ended);
+    try {
+      await placing;
+    } finally {
+      if (this.#placing.get(sha256) === ended) this.#placing.delete(sha256);
+    }
+  }
+
   async #place(id: string, file: StagedFile): Promise<void> {
     const { catalog, folders, journal } = this.#parts;
     const { path, sha256, manifest } = file;
@@ -172,8 +186,14 @@ export class Installer {
       await linkInto(from, target, path);
     } else {
       const note = (shared: FileStamp): Promise<void> => journal.note({ id, path, sha256, manifest, stamp: shared });
-      stamp = await shareInto({ modelsDir: this.#modelsDir, sha256, path }, this.#parts, note);
-      await restampTwins(this.#modelsDir, { sha256, inode: stamp.inode }, catalog);
+      // Some of them may have come since the installation began.
+      const twins = this.#parts.claims.claim(catalog.pathsOf(sha256));
+      try {
+        stamp = await shareInto({ modelsDir: this.#modelsDir, sha256, path }, this.#parts, note);
+        await restampTwins(this.#modelsDir, { sha256, inode: stamp.inode }, catalog);
+      } finally {
+        twins[Symbol.dispose]();
+      }
     }
     this.#onStep('linked', path);
     await this.#finish({ id, path, sha256, manifest, stamp }, metadata);

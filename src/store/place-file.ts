@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, link, lstat, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,9 +50,9 @@ export async function shareInto(
   const own = catalog.locateBlob(sha256);
   if (own === undefined) throw changed(path);
   const target = join(modelsDir, path);
-  const draft = join(partials.dir, `${sha256}.draft`);
+  // Its own: several models may get the blob at the same time.
+  const draft = join(partials.dir, `${sha256}.${randomUUID()}.draft`);
   try {
-    await rm(draft, { force: true });
     const copied = await copyInto(own.path, draft, own.stamp.sizeBytes);
     const stamp = await stampAt(copied ? draft : own.path);
     if (!sameStamp(await stampAt(own.path), own.stamp)) throw changed(path);

@@ -20,6 +20,39 @@ test('an installed file is a model at once, and nothing is left of its partial',
   assert.deepEqual(made.store.partials.list(), []);
 });
 
+test('models that are put into place at the same time may share their bytes', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  const own = await made.write('own.ckpt', 'bytes');
+  await made.seesModels('own.ckpt');
+  const { manifest, sha256 } = made.store.catalog.fileAt('own.ckpt') ?? assert.fail();
+  const paths = Array.from({ length: 8 }, (_, index) => `twin${index}.ckpt`);
+  await Promise.all(paths.map((path) => made.store.installer.install(path, [{ path, manifest, sha256 }])));
+  assert.deepEqual(made.ids(), ['own.ckpt', ...paths]);
+  for (const path of paths) assert.equal(await readFile(join(made.modelsDir, path), 'utf8'), 'bytes');
+  assert.equal(await readFile(own, 'utf8'), 'bytes');
+  assert.deepEqual(await readdir(made.store.partials.dir), []);
+});
+
+test('of one partial several models are made at the same time, and none of them is hashed or withdrawn', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  // Too large to be copied: where they cannot be reflinked they are links.
+  const body = Buffer.alloc(2 << 20, 'x');
+  const staged = await made.stage('twin0.ckpt', body);
+  const paths = Array.from({ length: 4 }, (_, index) => `twin${index}.ckpt`);
+  await Promise.all(paths.map((path) => made.store.installer.install(path, [{ ...staged, path }])));
+  await made.store.scanner.rescan();
+  await made.atRest();
+  assert.deepEqual(made.ids(), paths);
+  assert.deepEqual(
+    made.changes.flatMap(({ removed }) => removed),
+    [],
+  );
+  assert.equal(await made.hashedBytes(), 0);
+  assert.deepEqual(made.store.partials.list(), []);
+});
+
 test('an installed model stays where it is: the scanner neither withdraws nor hashes it', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path, settleMs: 80 });
