@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Bitfield } from '../content/bitfield.ts';
@@ -92,6 +102,13 @@ export function readHave(dir: string, sha256: string, pieceCount: number): Bitfi
     if (index < pieceCount) have.add(index);
   }
   return have;
+}
+
+/** Every byte is there and verified. */
+export function claimAll(dir: string, sha256: string, pieceCount: number): void {
+  const log = Buffer.alloc(pieceCount * HAVE_BYTES);
+  for (let index = 0; index < pieceCount; index += 1) log.writeUInt32LE(index, index * HAVE_BYTES);
+  writeFileSync(havePath(dir, sha256), log);
 }
 
 /** Whether the log names any piece at all. */

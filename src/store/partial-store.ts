@@ -1,11 +1,12 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSha256 } from '../content/digest.ts';
 import { geometryOf, pieceLength } from '../content/piece-geometry.ts';
+import { errnoOf } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import type { Database, Table } from './database.ts';
 import { asDiskFull } from './disk-full.ts';
-import { havePath, openPartial, partialPath, readHave } from './partial-file.ts';
+import { claimAll, havePath, openPartial, partialPath, readHave } from './partial-file.ts';
 import { runLogPath } from './run-log.ts';
 
 export interface Partial {
@@ -127,11 +128,27 @@ export class PartialStore {
     const { path, sha256, sizeBytes, manifest } = blob;
     const draft = this.list().find((partial) => partial.draftOf === path && partial.sizeBytes === sizeBytes);
     if (draft === undefined || this.#partials.has(sha256)) return;
+    // Copied, not moved: until the bytes bear the new name, a crash must leave the draft with what it claims.
+    await copyFile(havePath(this.dir, draft.sha256), havePath(this.dir, sha256)).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw asDiskFull(error);
+    });
     await this.#table.put(sha256, { sizeBytes, manifest });
-    await rename(havePath(this.dir, draft.sha256), havePath(this.dir, sha256));
     await rename(draft.path, partialPath(this.dir, sha256));
     this.#partials.set(sha256, { dir: this.dir, sha256, sizeBytes, manifest, path: partialPath(this.dir, sha256) });
     await this.forget(draft.sha256);
+  }
+
+  /** A file of ours that holds the whole blob, and was verified, becomes its partial. */
+  async take(blob: Omit<Partial, 'dir' | 'path'>, file: string): Promise<Partial> {
+    const partial = await this.create(blob);
+    // Claimed first: whoever finds it so after a crash reads it all again before it is used.
+    try {
+      claimAll(this.dir, blob.sha256, geometryOf(blob.sizeBytes).pieceCount);
+      await rename(file, partial.path);
+    } catch (error) {
+      throw asDiskFull(error);
+    }
+    return partial;
   }
 
   async discard(sha256: string): Promise<void> {

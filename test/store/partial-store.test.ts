@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Database } from '../../src/store/database.ts';
-import { openPartial } from '../../src/store/partial-file.ts';
+import { havePath, openPartial, partialPath } from '../../src/store/partial-file.ts';
 import { PartialStore } from '../../src/store/partial-store.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { randomBytesOf } from '../support/random-body.ts';
@@ -150,4 +150,42 @@ test('of a file that was written again the older drafts go, and neither newer on
   const left = opened.partials.list().map(({ sha256 }) => sha256[0]);
   assert.deepEqual(left.sort(), ['b', 'c', 'd', blob.sha256[0]].sort());
   assert.ok(!(await readdir(join(folder.path, 'models/.shoal/partial'))).some((name) => name.startsWith('aaaa')));
+});
+
+const draft = { ...blob, sha256: 'd'.repeat(64), manifest: 'draft', draftOf: 'm.gguf', modifiedNs: '1' };
+
+test('a draft whose log a crash has kept from being made is adopted all the same', async () => {
+  await using folder = await temporaryFolder();
+  await using opened = await open(folder.path);
+  const { dir } = await opened.partials.create(draft);
+  await rm(havePath(dir, draft.sha256));
+  await opened.partials.adopt({ ...blob, path: 'm.gguf' });
+  const [partial, ...others] = opened.partials.list();
+  assert.deepEqual([partial?.sha256, others.length], [blob.sha256, 0]);
+  assert.equal((await stat(partial?.path ?? '')).size, body.length);
+});
+
+test('what a draft claims is still claimed when the adoption was cut off before its bytes were renamed', async () => {
+  await using folder = await temporaryFolder();
+  const claims = 256 * 1024;
+  {
+    await using opened = await open(folder.path);
+    const { dir, path } = await opened.partials.create(draft);
+    const file = openPartial(dir, draft.sha256, body.length);
+    file.markHave(0);
+    file.close();
+    // The bytes cannot get the name: as if it had ended there.
+    await mkdir(join(partialPath(dir, blob.sha256), 'in the way'), { recursive: true });
+    await assert.rejects(opened.partials.adopt({ ...blob, path: 'm.gguf' }));
+    await stat(path);
+    await rm(partialPath(dir, blob.sha256), { recursive: true });
+  }
+  await using opened = await open(folder.path);
+  const [partial] = opened.partials.list();
+  assert.equal(partial?.sha256, draft.sha256);
+  assert.equal(opened.partials.claimedBytes(partial), claims);
+  await opened.partials.adopt({ ...blob, path: 'm.gguf' });
+  const [adopted] = opened.partials.list();
+  assert.equal(adopted?.sha256, blob.sha256);
+  assert.equal(opened.partials.claimedBytes(adopted), claims);
 });
