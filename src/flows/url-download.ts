@@ -1,9 +1,10 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { formatDigest, parseDigest } from '../content/digest.ts';
 import { parseModelPath } from '../content/model-path.ts';
 import { MODEL_EXTENSIONS } from '../content/model-rules.ts';
+import type { StagedFile } from '../store/installer.ts';
 import { STATE_FOLDER } from '../store/partial-store.ts';
 import type { Reservation } from '../store/space.ts';
 import type { Store } from '../store/store.ts';
@@ -56,19 +57,39 @@ export class UrlDownload {
     this.#lastMs = this.#startMs;
   }
 
-  /** @throws ShoalError `disk-full`, `conflict`, `verification-failed`, `invalid`, and what sources throw */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Returns where it is. @throws ShoalError `disk-full`, `conflict`, `verification-failed`, `invalid`, and what sources throw */
+  async run(signal: AbortSignal): Promise<string> {
     const { store } = this.#parts;
-    const { registration, modelsDir } = this.#options;
+    const { registration } = this.#options;
     const sha256 = parseDigest(registration.digest);
     const path = installPath(registration, store);
-    const file = join(urlDownloadFolder(modelsDir), `${sha256}.part`);
-    await mkdir(urlDownloadFolder(modelsDir), { recursive: true });
-    await this.#fetch(file, signal);
+    const staged = await this.#stage(sha256, signal);
+    this.#state = 'installing';
+    await store.installer.install(path, [{ path, ...staged }]);
+    this.#state = 'done';
+    return path;
+  }
+
+  /** What is here already, under any name or left by an installation that failed, is not fetched again. */
+  async #stage(sha256: string, signal: AbortSignal): Promise<Omit<StagedFile, 'path'>> {
+    const { store } = this.#parts;
+    const here = store.catalog.locateBlob(sha256);
+    if (here !== undefined) return { sha256, manifest: here.manifest };
+    const left = store.partials.find(sha256);
+    const isWhole = left !== undefined && store.partials.claimedBytes(left) === left.sizeBytes;
+    const file = isWhole ? left.path : join(urlDownloadFolder(this.#options.modelsDir), `${sha256}.part`);
+    if (!isWhole) {
+      await mkdir(urlDownloadFolder(this.#options.modelsDir), { recursive: true });
+      await this.#fetch(file, signal);
+    }
     this.#state = 'verifying';
     const hashed = await store.hasher.hashFile(file, signal);
     if (hashed.sha256 !== sha256) {
       // What came cannot be gone on with.
+      if (isWhole) {
+        await store.partials.discard(sha256);
+        return await this.#stage(sha256, signal);
+      }
       await rm(file, { force: true });
       throw new ShoalError(
         'verification-failed',
@@ -76,13 +97,11 @@ export class UrlDownload {
         { remedy: 'Register it with the digest that the file really has, or correct the URL.' },
       );
     }
-    this.#state = 'installing';
     await store.catalog.putManifest(hashed.manifestBytes);
     const manifest = hashed.manifestCid;
-    const partial = await store.partials.create({ sha256, sizeBytes: hashed.stamp.sizeBytes, manifest });
-    await rename(file, partial.path);
-    await store.installer.install(path, [{ path, sha256, manifest, from: partial.path }]);
-    this.#state = 'done';
+    const blob = { sha256, sizeBytes: hashed.stamp.sizeBytes, manifest };
+    const partial = isWhole ? left : await store.partials.take(blob, file);
+    return { sha256, manifest, from: partial.path };
   }
 
   view(): TransferView {
@@ -182,7 +201,7 @@ function installPath({ id, digest, sourceUrl }: UrlDownloadOptions['registration
       remedy: `Use one of ${MODEL_EXTENSIONS.join(' ')} at the end of either.`,
     });
   }
-  if (!catalog.isPresent(path)) return path;
+  if (!catalog.isPresent(path) || catalog.fileAt(path)?.sha256 === parseDigest(digest)) return path;
   const extension = extensionOf(path) ?? '';
   return `${path.slice(0, -extension.length)}-${parseDigest(digest).slice(0, 8)}${extension}`;
 }

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { Readable } from 'node:stream';
 import { Agent, type Dispatcher, request } from 'undici';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import { isForbiddenAddress, redirected, type SourcePlace } from './source-url.ts';
@@ -35,7 +36,9 @@ export async function openUrl(place: Extract<SourcePlace, { kind: 'http' }>, off
     if (statusCode < 300 || statusCode > 399) {
       if (statusCode !== 416 || offset === 0) return opened(answer, offset);
       discard(answer);
-      return openUrl(place, 0);
+      // There is nothing behind what is here: it was interrupted after its last byte.
+      const isWhole = String(headers['content-range']) === `bytes */${offset}`;
+      return isWhole ? { offset, bytesTotal: offset, body: Readable.from([]) } : openUrl(place, 0);
     }
     discard(answer);
     url = redirected(url, typeof headers['location'] === 'string' ? headers['location'] : undefined);
