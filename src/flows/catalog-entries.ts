@@ -1,11 +1,12 @@
 import { formatDigest, parseDigest } from '../content/digest.ts';
-import { parseAlias } from '../content/model.ts';
+import { type Model, parseAlias } from '../content/model.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { codeOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { timeGiven } from '../util/time-given.ts';
 import type { CatalogEntryView, CatalogService, CatalogState } from './catalog-service.ts';
+import type { FetchWantedModels } from './fetch-wanted-models.ts';
 import type { FleetMember, FleetMembers } from './fleet-members.ts';
 import type { ModelLocator } from './locate-models.ts';
 import type { ModelViews } from './model-views.ts';
@@ -19,6 +20,7 @@ export interface CatalogEntriesParts {
   readonly locator: ModelLocator;
   readonly registrations: Registrations;
   readonly registered: RegisteredModels;
+  readonly wanted: Pick<FetchWantedModels, 'callOff'>;
   readonly members: FleetMembers;
   /** Withdraws and deletes; ends the want, too. */
   readonly remove: (id: string) => Promise<void>;
@@ -75,17 +77,19 @@ export class CatalogEntries implements CatalogService {
   }
 
   async remove(name: string): Promise<void> {
-    const { store, registrations, remove } = this.#parts;
+    const { store, registrations, registered, wanted, remove } = this.#parts;
     const registration = registrations.get(name);
-    const model =
-      registration === undefined ? store.catalog.findModel(name) : this.#parts.registered.modelOf(registration);
-    if (registration === undefined && model === undefined && store.wants.get(name) === undefined) throw notHere(name);
+    const find = (): Model | undefined =>
+      registration === undefined ? store.catalog.findModel(name) : registered.modelOf(registration);
+    if (registration === undefined && find() === undefined && store.wants.get(name) === undefined) throw notHere(name);
     if (registration !== undefined) await this.forget(registration);
+    if (find() === undefined) {
+      if (registration !== undefined) await registered.left(registration);
+      else await wanted.callOff(name);
+    }
+    // What was being put into place has arrived meanwhile.
+    const model = find();
     if (model !== undefined) await remove(model.id);
-    else if (registration === undefined) await store.wants.delete(name);
-    else
-      for (const want of store.wants.list())
-        if (want.digest === registration.digest) await store.wants.delete(want.name);
   }
 
   /** All that is registered of bytes that are to go: what nobody has any more must not be fetched again. */

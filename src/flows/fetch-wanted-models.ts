@@ -7,14 +7,16 @@ import { childController } from '../util/deadline.ts';
 import { codeOf, messageOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
 import { Wake } from '../util/wake.ts';
+import { EndedFetches } from './ended-fetches.ts';
 import { Leftovers } from './leftovers.ts';
 import type { ModelLocator } from './locate-models.ts';
 import { missingBytes } from './missing-bytes.ts';
 import { ModelFetch, type ModelFetchParts } from './model-fetch.ts';
 import type { Offer } from './offers.ts';
 import { problemView } from './problems.ts';
+import { SharedBlobs } from './shared-blobs.ts';
 import type { ProblemView, TransferView } from './views.ts';
-import { nobodyHas, onlyLies } from './want-problems.ts';
+import { nobodyHas, notAsOffered, onlyLies } from './want-problems.ts';
 
 export interface FetchWantedParts {
   readonly store: Store;
@@ -52,8 +54,6 @@ const LAST_RETRY_MS = 30_000;
 const NO_SPACE_RETRY_MS = 2_000;
 /** Stalled for so long, it is tried with another manifest where there is one: a liar may hold back what only he has. */
 const TRY_ANOTHER_MS = 10_000;
-const FINISHED_KEPT = 200;
-const FINISHED_KEPT_MS = 10 * 60_000;
 
 /** The second walk: what is wanted and not here is located, fetched and installed, again and again until it is. */
 export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }> {
@@ -61,11 +61,13 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
   readonly #leftovers: Leftovers;
   readonly #wake = new Wake();
   readonly #progress = new Map<string, Progress>();
-  #finished: { readonly fetch: ModelFetch; readonly atMs: number }[] = [];
+  readonly #ended: EndedFetches;
+  readonly #shared = new SharedBlobs();
 
   constructor(parts: FetchWantedParts) {
     super();
     this.#parts = parts;
+    this.#ended = new EndedFetches(parts);
     this.#leftovers = new Leftovers({ ...parts, copies: parts.fetch.copies });
   }
 
@@ -87,13 +89,12 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
 
   /** Active ones first, then those that ended lately. */
   transfers(): TransferView[] {
-    this.#forgetOld();
     const active = [...this.#progress.values()].flatMap(({ attempt }) =>
       attempt === undefined ? [] : [attempt.fetch],
     );
     const activeIds = new Set(active.map(({ offer }) => offer.id));
-    const finished = this.#finished.filter(({ fetch }) => !activeIds.has(fetch.offer.id)).map(({ fetch }) => fetch);
-    return [...active, ...finished.reverse()].map((fetch) => fetch.view());
+    const ended = this.#ended.latest().filter(({ offer }) => !activeIds.has(offer.id));
+    return [...active, ...ended].map((fetch) => fetch.view());
   }
 
   active(): TransferView[] {
@@ -120,6 +121,12 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
 
   isActive(name: string): boolean {
     return this.#progress.get(name)?.attempt !== undefined;
+  }
+
+  /** Deletes the want. What was being put into place for it has arrived when this resolves. */
+  async callOff(name: string): Promise<void> {
+    await this.#parts.store.wants.delete(name);
+    await this.#end(name);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -150,8 +157,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     const wanted = new Set(wants.map(({ name }) => name));
     for (const [name, progress] of this.#progress) {
       if (wanted.has(name)) continue;
-      progress.attempt?.abort();
-      await progress.attempt?.ended;
+      await this.#end(name);
       if (!(await this.#leftovers.takeBack(name))) continue;
       this.#progress.delete(name);
       const offer = progress.offer ?? this.#parts.locator.offers.find(name);
@@ -180,6 +186,12 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
         this.#start(want, offer, progress, signal);
       }
     }
+  }
+
+  async #end(name: string): Promise<void> {
+    const attempt = this.#progress.get(name)?.attempt;
+    attempt?.abort();
+    await attempt?.ended;
   }
 
   /** The file was changed where it came from: nobody has the rest of the old one, and somebody has a new one. */
@@ -225,7 +237,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
   #start(want: Want, offer: Offer, progress: Progress, signal: AbortSignal): void {
     const { log, fetch: parts } = this.#parts;
     const { controller, release } = childController(signal);
-    const fetch = new ModelFetch({ offer, priority: want.priority }, parts);
+    const fetch = new ModelFetch({ offer, priority: want.priority, shared: this.#shared }, parts);
     log.info(
       { model: offer.id, bytes: offer.sizeBytes, peers: offer.peers.length, origins: offer.origins },
       'model wanted',
@@ -234,6 +246,8 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       try {
         await this.#leftovers.discardOlder(offer);
         await fetch.run(controller.signal);
+        // What was called off while it was put into place is nobody's failure.
+        if (!controller.signal.aborted && !this.#isHere(want)) throw notAsOffered(offer);
         const { bytesTotal, seconds, refetchedBytes, sources } = fetch.view();
         const from = sources.map(({ kind, id, name, bytes }) => ({ kind, id, name, bytes }));
         log.info({ model: offer.id, bytes: bytesTotal, seconds, refetchedBytes, from }, 'model installed');
@@ -245,7 +259,7 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
       } finally {
         release();
         progress.attempt = undefined;
-        if (!controller.signal.aborted) this.#keepEnded(fetch);
+        if (!controller.signal.aborted) this.#ended.add(fetch);
         this.emit('transfer', fetch.view());
         this.#wake.notify();
       }
@@ -300,17 +314,5 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
     };
     this.#progress.set(name, made);
     return made;
-  }
-
-  /** Of each model the last attempt: one that fails every other second must not hide all the others. */
-  #keepEnded(fetch: ModelFetch): void {
-    this.#finished = this.#finished.filter((one) => one.fetch.offer.id !== fetch.offer.id);
-    this.#finished.push({ fetch, atMs: this.#parts.clock.monotonic() });
-    this.#forgetOld();
-  }
-
-  #forgetOld(): void {
-    const oldestMs = this.#parts.clock.monotonic() - FINISHED_KEPT_MS;
-    this.#finished = this.#finished.filter(({ atMs }) => atMs >= oldestMs).slice(-FINISHED_KEPT);
   }
 }

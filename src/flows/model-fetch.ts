@@ -16,12 +16,15 @@ import { missingBytes } from './missing-bytes.ts';
 import type { Offer, OfferedFile } from './offers.ts';
 import type { FileFetch } from './piece-fetch.ts';
 import { problemView } from './problems.ts';
+import type { SharedBlobs } from './shared-blobs.ts';
 import { UnhashedCopy } from './unhashed-copy.ts';
 import type { SourceView, TransferState, TransferView } from './views.ts';
 
 export interface ModelFetchOptions {
   readonly offer: Offer;
   readonly priority: 'normal' | 'high';
+  /** Of all models that are fetched. */
+  readonly shared: SharedBlobs;
 }
 
 export interface ModelFetchParts extends DraftFetchParts {
@@ -37,6 +40,7 @@ const MEASURE_MS = 250;
 /** Fetches all files of one model and installs them together. */
 export class ModelFetch {
   readonly offer: Offer;
+  readonly #shared: SharedBlobs;
   readonly #parts: ModelFetchParts;
   readonly #startedAt: number;
   readonly #startMs: number;
@@ -53,6 +57,7 @@ export class ModelFetch {
   constructor(options: ModelFetchOptions, parts: ModelFetchParts) {
     this.offer = options.offer;
     this.#priority = options.priority;
+    this.#shared = options.shared;
     this.#parts = parts;
     this.#startedAt = parts.clock.now();
     this.#startMs = parts.clock.monotonic();
@@ -211,9 +216,23 @@ export class ModelFetch {
     await this.#parts.store.partials.adopt({ path, sha256, sizeBytes, manifest });
     const blob = new BlobFetch({ path, sha256, sizeBytes, manifest }, { priority: this.#priority }, this.#parts);
     this.#blobs.push(blob);
-    const fetching = blob.run(run.reservation, signal).then((partial) => partial.path);
+    const fetching = this.#fetchOnce(blob, run.reservation, signal);
     run.bySha.set(sha256, fetching);
     return { ...staged, from: await fetching };
+  }
+
+  /** Returns the path of the partial. Another model may have the blob as well, and be fetching it. */
+  async #fetchOnce(blob: BlobFetch, reservation: Reservation, signal: AbortSignal): Promise<string> {
+    const { sha256, manifest, sizeBytes } = blob.blob;
+    if (this.#priority === 'high') this.#parts.queue.setPriority(sha256, 'high');
+    const run = async (): Promise<string> => (await blob.run(reservation, signal)).path;
+    // With another manifest it is another matter: at most one of them is honest.
+    const { path, isShared } = await this.#shared.fetch(`${sha256} ${manifest}`, run, signal);
+    if (isShared) {
+      this.#blobs.splice(this.#blobs.indexOf(blob), 1);
+      this.#presentBytes += sizeBytes;
+    }
+    return path;
   }
 
   /** Nobody has hashed it: it is hashed while it is read, by one node for all; what is small each copies for itself. */

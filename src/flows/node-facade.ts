@@ -178,13 +178,16 @@ export class NodeFacade implements NodeService {
   }
 
   async remove(idOrAlias: string): Promise<void> {
-    const { store, orchestration } = this.#parts;
+    const { store, orchestration, wanted } = this.#parts;
     const { id, pinned } = this.model(idOrAlias);
     if (pinned) {
       throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${id}" first.` });
     }
-    await store.wants.delete(id);
+    // First, or what is registered would be wanted again at once.
+    const digest = store.wants.get(id)?.digest;
+    if (digest !== undefined) await orchestration.catalog.forgetDigest(digest);
     // What there is of it on its way goes with the want.
+    await wanted.callOff(id);
     const here = store.catalog.findModel(id);
     if (here === undefined) return;
     await orchestration.catalog.forgetDigest(here.digest);

@@ -15,6 +15,7 @@ import type { Registration, Registrations } from './registrations.ts';
 import { placeOf } from './source-url.ts';
 import { UrlDownload, urlDownloadFolder } from './url-download.ts';
 import type { ProblemView, TransferView } from './views.ts';
+import { notAsOffered } from './want-problems.ts';
 
 export interface RegisteredModelsOptions {
   readonly modelsDir: string;
@@ -41,6 +42,8 @@ interface Progress {
   /** For another digest it starts anew. */
   readonly digest: string;
   work: Work | undefined;
+  /** Until the work has ended. */
+  running: Promise<void> | undefined;
   /** What has the digest is called so. */
   isNamed: boolean;
   problem: ShoalError | undefined;
@@ -99,6 +102,15 @@ export class RegisteredModels {
     const { catalog } = this.#parts.store;
     const named = catalog.findModel(id);
     return named?.digest === digest ? named : catalog.models().find((model) => model.digest === digest);
+  }
+
+  /** Ends what is being done for a registration that is deleted; it may have been installed at the last moment. */
+  async left({ id, digest }: Registration): Promise<void> {
+    const { store, wanted } = this.#parts;
+    const { work, running } = this.#progress.get(id) ?? {};
+    work?.abort();
+    await running;
+    for (const want of store.wants.list()) if (want.digest === digest) await wanted.callOff(want.name);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -199,8 +211,10 @@ export class RegisteredModels {
     );
     this.#start(id, progress, signal, (until, abort) => ({
       work: { kind: 'downloading', download, abort },
-      ended: download.run(until).then(() => {
+      ended: download.run(until).then((path) => {
         this.#parts.log.info({ model: id, bytes: download.view().bytesTotal }, 'model fetched from its source_url');
+        // Or it would be tried again and again, at once.
+        if (this.modelOf(registration) === undefined) throw notAsOffered({ id: path });
       }),
     }));
   }
@@ -237,9 +251,11 @@ export class RegisteredModels {
       .finally(() => {
         release();
         progress.work = undefined;
+        progress.running = undefined;
         this.#running.delete(running);
         this.#wake.notify();
       });
+    progress.running = running;
     this.#running.add(running);
   }
 
@@ -266,6 +282,7 @@ export class RegisteredModels {
     const made: Progress = {
       digest,
       work: undefined,
+      running: undefined,
       isNamed: false,
       problem: undefined,
       failures: 0,

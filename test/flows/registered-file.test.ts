@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -11,6 +11,73 @@ import { TestStore, temporaryFolder } from '../store/store-fixture.ts';
 import { makeLora } from '../support/make-safetensors.ts';
 import { eventually } from '../support/wait.ts';
 
+/** Nobody else is there. */
+function alone(made: TestStore, registrations: Registrations, nas: string): RegisteredModels {
+  const { store, modelsDir } = made;
+  return new RegisteredModels({ modelsDir, origins: [pathToFileURL(`${nas}/`).href], bytesPerSecond: Infinity }, {
+    ...{ store, registrations, clock: systemClock, log: silentLog },
+    locator: { onChange: () => () => undefined, offers: { withDigest: () => undefined } },
+    wanted: { isActive: () => false },
+  } as unknown as RegisteredModelsParts);
+}
+
+test('what was fetched is not fetched again because it cannot be put into place', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  const { store, modelsDir } = made;
+  const nas = join(folder.path, 'nas');
+  const { sha256, file } = await makeLora(join(nas, 'a.safetensors'), { seed: 'a' });
+  const id = 'loras/a.safetensors';
+  // What no scan takes for a model has the name.
+  await mkdir(join(modelsDir, 'loras'));
+  await symlink('/nowhere', join(modelsDir, id));
+  const registrations = await Registrations.open({ database: store.database });
+  const registered = alone(made, registrations, nas);
+  const ending = new AbortController();
+  const running = registered.run(ending.signal).catch(() => undefined);
+  try {
+    const sourceUrl = pathToFileURL(file).href;
+    await registrations.put({ id, digest: `sha256:${sha256}`, since: 1, sourceUrl });
+    await eventually('it is in the way', () => registered.problemOf(id)?.code === 'conflict');
+    // Nobody has it any more.
+    await rm(file);
+    await rm(join(modelsDir, id));
+    registered.forgive(id);
+    await made.seesModels(id);
+    assert.deepEqual(store.partials.list(), []);
+  } finally {
+    ending.abort();
+    await running;
+  }
+});
+
+test('what becomes part of another model is fetched once, and said to be', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  const { store } = made;
+  const nas = join(folder.path, 'nas');
+  const { sha256, file } = await makeLora(join(nas, 'a.safetensors'), { seed: 'a' });
+  await made.write('loras/config.json', '{}');
+  await made.write('loras/b.ckpt', 'b');
+  await made.seesModels('loras');
+  const registrations = await Registrations.open({ database: store.database });
+  const registered = alone(made, registrations, nas);
+  const ending = new AbortController();
+  const running = registered.run(ending.signal).catch(() => undefined);
+  try {
+    const id = 'loras/a.safetensors';
+    await registrations.put({ id, digest: `sha256:${sha256}`, since: 1, sourceUrl: pathToFileURL(file).href });
+    await eventually('it is another model', () => registered.problemOf(id)?.code === 'conflict');
+    await rm(file);
+    registered.forgive(id);
+    await eventually('it was tried again', () => registered.problemOf(id)?.code === 'conflict');
+    assert.deepEqual(store.catalog.findModel('loras')?.files.length, 3);
+  } finally {
+    ending.abort();
+    await running;
+  }
+});
+
 test('a registered model is fetched from a file below a configured origin, with its digest, and from nowhere else', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });
@@ -21,15 +88,7 @@ test('a registered model is fetched from a file below a configured origin, with 
   await symlink(outside.file, join(nas, 'way-out.safetensors'));
   const { store, modelsDir } = made;
   const registrations = await Registrations.open({ database: store.database });
-  // Nobody else is there.
-  const locator = { onChange: () => () => undefined, offers: { withDigest: () => undefined } };
-  const registered = new RegisteredModels(
-    { modelsDir, origins: [pathToFileURL(`${nas}/`).href], bytesPerSecond: Infinity },
-    {
-      ...{ store, registrations, locator, clock: systemClock, log: silentLog },
-      wanted: { isActive: () => false },
-    } as unknown as RegisteredModelsParts,
-  );
+  const registered = alone(made, registrations, nas);
   const ending = new AbortController();
   const running = registered.run(ending.signal).catch(() => undefined);
   try {
