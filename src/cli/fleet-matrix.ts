@@ -1,5 +1,6 @@
 import type { FleetCellDocument, FleetNodeDocument } from '../orchestrator/fleet-documents.ts';
 import { formatBytes } from '../util/bytes.ts';
+import { shellWord } from '../util/shell-word.ts';
 import { percent } from './commands/list.ts';
 import { type FleetReport, isOnline } from './fleet-report.ts';
 import { type Column, formatTable } from './table.ts';
@@ -51,7 +52,7 @@ function mendText(report: FleetReport, model: number): string {
     .sort((a, b) => (b.freeBytes ?? 0) - (a.freeBytes ?? 0));
   return other === undefined
     ? 'no other node is there, or has room'
-    : `shoal get ${quoted(id)} --api ${other.address ?? ''}`;
+    : `shoal get ${shellWord(id)} --api ${shellWord(other.address ?? '')}`;
 }
 
 function namedLines(report: FleetReport, models: readonly number[], width: number): string[] {
@@ -102,9 +103,4 @@ function stateText({ state, bytesTotal, bytesMissing }: FleetCellDocument): stri
 
 function titleOf({ id, status }: FleetNodeDocument): string {
   return status === 'online' ? id : `${id} (${status})`;
-}
-
-/** For a shell. */
-function quoted(text: string): string {
-  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -43,7 +43,8 @@ export async function runClientCommand(run: ClientRun): Promise<number> {
 export function parseApiUrl(text: string): string {
   const url = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+  // A number alone would be an IPv4 address (7420 is 0.0.28.252), and is meant as a port.
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || /^\d+$/.test(text)) {
     throw new ShoalError('invalid', `--api: "${text}" is not the URL of a daemon`, {
       remedy: 'Write it like http://127.0.0.1:7420, with --api or in SHOAL_API.',
     });

@@ -6,6 +6,7 @@ import type { Room } from '../store/space.ts';
 import { formatBytes, formatDuration } from '../util/bytes.ts';
 import { withDeadline } from '../util/deadline.ts';
 import { messageOf } from '../util/errors.ts';
+import { formatHostPort } from '../util/host-port.ts';
 import type { CheckView, OrchestratorView, OriginView } from './views.ts';
 
 /** What the checks look at; the daemon gives its own facts, a test others. */
@@ -170,12 +171,12 @@ function ports(subject: DoctorSubject, signal: AbortSignal): Promise<CheckView[]
       const check = `port ${name}`;
       try {
         await withDeadline(2_000, (deadline) => knock(reachable(host), port, deadline), signal);
-        return { check, status: 'ok', detail: `${host}:${port} answers` };
+        return { check, status: 'ok', detail: `${formatHostPort({ host, port })} answers` };
       } catch (error) {
         return {
           check,
           status: 'failed',
-          detail: `${host}:${port} does not answer: ${messageOf(error)}`,
+          detail: `${formatHostPort({ host, port })} does not answer: ${messageOf(error)}`,
           remedy: 'Look for another program on that port (ss -ltnp) or a firewall rule, or choose another port.',
         };
       }

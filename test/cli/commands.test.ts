@@ -152,6 +152,7 @@ test('mistakes on the command line are exit code 2, with what was meant', async 
     [['ls', '--jsn'], /unknown option '--jsn'\. Did you mean --json\?/],
     [['get'], /missing required argument 'MODEL'/],
     [['status', 'extra'], /too many arguments/],
+    [['status', '--api', '7420'], /--api: "7420" is not the URL of a daemon\. Write it like http:\/\/127/],
     [['status', '--api', 'ftp://x'], /--api: "ftp:\/\/x" is not the URL of a daemon\./],
     [['daemon', '--modles', '/x'], /unknown option '--modles'\. Did you mean --models\?/],
     [['daemon', '--cache-max', 'much'], /--cache-max: "much" is not a size\. Write sizes like/],
@@ -210,6 +211,50 @@ test('tables fit the terminal', async (t) => {
     stdout,
   );
   assert.match(lines[1] ?? '', /^loras\/.*….*\.safetensors +977 KiB/);
+});
+
+test('where a table is too wide its digests go before its names, and models can be told apart', async (t) => {
+  const nodes = ['gpu-1', 'gpu-2', 'gpu-3', 'gpu-4', 'gpu-5', 'gpu-6', 'gpu-7'];
+  const ids = ['juggernaut-v9', 'juggernaut-xl'].map((name) => `checkpoints/sdxl/${name}.safetensors`);
+  const models = ids.map((id) => modelView(id, { nodes, wanted: true }));
+  const { api } = await serve(t, models);
+  const { stdout, code } = await runShoalInTerminal(['ls', '--fleet', '--api', api.url], { columns: 80 });
+  assert.equal(code, 0);
+  const lines = stdout.replaceAll('\r', '').trim().split('\n');
+  assert.ok(
+    lines.every((line) => line.length <= 80),
+    stdout,
+  );
+  assert.doesNotMatch(lines[0] ?? '', /DIGEST/);
+  assert.match(lines[1] ?? '', /^checkpoi.*-v9\.safetensors .* gpu-1/);
+  assert.match(lines[2] ?? '', /^checkpoi.*-xl\.safetensors .* gpu-1/);
+});
+
+test('how pieces come from a peer is told when it is known, not before something was fetched', async (t) => {
+  const { node, api } = await serve(t);
+  const peer = {
+    connected: true,
+    addresses: [],
+    models: 1,
+    freeBytes: 1e12,
+    seenMsAgo: 12,
+    sentBytes: 5,
+    rejectedPieces: 0,
+  };
+  const idle = { ...peer, transport: 'stream', receivedBytes: 0 } as const;
+  node.peerList = [{ ...idle, peerId: 'p1', name: 'idle' }];
+  const say = async () => (await runShoal(['peers'], { api: api.url })).stderr;
+  assert.doesNotMatch(await say(), /stream|PIECES/);
+  node.peerList.push(
+    { ...idle, peerId: 'p2', name: 'shut', laneProblem: 'ECONNREFUSED' },
+    { ...idle, peerId: 'p3', name: 'without', receivedBytes: 7 },
+    { ...idle, peerId: 'p4', name: 'quick', transport: 'lane' },
+  );
+  const told = await say();
+  assert.match(told, /^idle +connected +1 /m);
+  assert.match(told, /^shut +connected +stream: ECONNREFUSED /m);
+  assert.match(told, /^without +connected +stream /m);
+  assert.match(told, /^quick +connected +lane /m);
 });
 
 test('Ctrl-C is exit code 130', async (t) => {

@@ -113,6 +113,11 @@ test('a port on which nobody listens is a finding', async (t) => {
   assert.deepEqual(others, {});
   assert.equal(lane?.status, 'failed');
   assert.match(lane.detail, /127\.0\.0\.1:1 does not answer: .*ECONNREFUSED/);
+  const { 'port libp2p': v6 } = await complaints({
+    ...subject,
+    listeners: [api!, { name: 'libp2p', host: '::1', port: 1 }],
+  });
+  assert.match(v6?.detail ?? '', /^\[::1\]:1 does not answer/);
 });
 
 test('a clock that is off is told from the node that is furthest from it', async (t) => {

@@ -18,6 +18,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutMs?: number;
+  /** Of the pseudo-terminal. */
+  readonly columns?: number;
   /** Sends SIGINT when it fires, as Ctrl-C does. */
   readonly signal?: AbortSignal;
   /** Presses Ctrl-C when it fires, on a pseudo-terminal. */
@@ -36,7 +38,15 @@ export async function runShoalInTerminal(
 ): Promise<CommandResult> {
   const quoted = [SHOAL, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
   return await runCommand(
-    ['script', '--quiet', '--return', '--flush', '--command', `stty cols 120; exec ${quoted}`, '/dev/null'],
+    [
+      'script',
+      '--quiet',
+      '--return',
+      '--flush',
+      '--command',
+      `stty cols ${options.columns ?? 120}; exec ${quoted}`,
+      '/dev/null',
+    ],
     options,
   );
 }

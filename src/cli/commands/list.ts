@@ -34,7 +34,7 @@ export const ls: ClientCommand<{ fleet?: boolean }> = async ({ api, out, json, s
     { title: 'STATE' },
     { title: 'MARKS' },
     { title: 'NODES', shrinks: true },
-    { title: 'DIGEST' },
+    { title: 'DIGEST', yields: true },
   ] as const;
   for (const line of formatTable(columns, rows, out.width())) out.line(line);
   for (const { id, problem } of models) {
@@ -56,7 +56,7 @@ export const peers: ClientCommand = async ({ api, out, json, signal }) => {
   const rows = document.peers.map((peer) => [
     peer.name,
     peer.connected ? 'connected' : `seen ${formatDuration(peer.seenMsAgo)} ago`,
-    peer.transport === 'none' ? '' : peer.laneProblem === undefined ? peer.transport : `stream: ${peer.laneProblem}`,
+    piecesOver(peer),
     `${peer.models}`,
     formatBytes(peer.freeBytes),
     formatBytes(peer.receivedBytes),
@@ -116,6 +116,13 @@ export const transfers: ClientCommand = async ({ api, out, json, signal }) => {
   }
   return EXIT.done;
 };
+
+/** How pieces come from it: the lane is tried only when something is fetched, until then nobody knows. */
+function piecesOver({ transport, laneProblem, receivedBytes }: Peer): string {
+  if (transport !== 'stream') return transport === 'none' ? '' : transport;
+  if (laneProblem !== undefined) return `stream: ${laneProblem}`;
+  return receivedBytes > 0 ? 'stream' : '';
+}
 
 /** Never rounds up to 100 %. */
 export function percent(done: number, total: number): string {

@@ -64,6 +64,9 @@ function PeerRow({ peer, rate }: { readonly peer: Peer; readonly rate: PeerRate 
   const { name, peerId, connected, transport, laneProblem, blamed, rejectedPieces, seenMsAgo } = peer;
   const { freeBytes, totalBytes } = peer;
   const shown = name === '' ? peerId.slice(-8) : name;
+  // The lane is tried only when something is fetched.
+  const isKnown =
+    transport === 'lane' || (transport === 'stream' && (laneProblem !== undefined || peer.receivedBytes > 0));
   return (
     <>
       <tr class={connected ? '' : 'gone'}>
@@ -72,7 +75,7 @@ function PeerRow({ peer, rate }: { readonly peer: Peer; readonly rate: PeerRate 
           {connected ? null : <span class="badge">away</span>}
         </th>
         <td class="over" title={laneProblem}>
-          {transport === 'none' ? '–' : transport}
+          {isKnown ? transport : '–'}
         </td>
         <td class="number" title={`${formatBytes(peer.receivedBytes)} fetched from it`}>
           {formatRate(rate?.receivedPerSecond ?? 0)}
