@@ -214,7 +214,7 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
       if (node.seenAt > deadline) continue;
       this.#nodes.delete(node.peerId);
       this.#bury(node);
-      this.#log.info({ peer: node.peerId, node: node.name }, 'node left: nothing heard of it any more');
+      this.#log.info({ peer: node.peerId, name: node.name }, 'node left: nothing heard of it any more');
       this.#tell(node, { gone: [...node.record.entries], fresh: [] }, 'left');
     }
   }
@@ -228,7 +228,7 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     const node = new FleetNode({ head, headBytes: bytes, record, seenAt: this.#clock.monotonic() - ageMs });
     this.#nodes.set(head.peerId, node);
     this.#tombstones.delete(head.peerId);
-    if (before === undefined) this.#log.info({ peer: node.peerId, node: node.name }, 'node joined');
+    if (before === undefined) this.#log.info({ peer: node.peerId, name: node.name }, 'node joined');
     this.#tell(node, change, before === undefined ? 'joined' : 'changed');
   }
 

@@ -49,7 +49,7 @@ const shared = someModel('shared.gguf');
 const mine = someModel('mine.gguf');
 
 test('a record is known until nothing was heard of it for 90 s', async () => {
-  const { fleet, clock, changes } = scene();
+  const { fleet, clock, changes, lines } = scene();
   const record = recordOf('a', [shared]);
   assert.equal(fleet.hear(await head(key, record, 1, 1), 0), 'unknown-record');
   fleet.adopt(await head(key, record, 1, 1), record, 0);
@@ -70,6 +70,8 @@ test('a record is known until nothing was heard of it for 90 s', async () => {
     ['joined', 'left'],
   );
   assert.deepEqual(changes[1]?.removed, ['shared.gguf']);
+  // `node` is the one that writes the log.
+  for (const line of lines) assert.deepEqual([line['name'], line['node']], ['a', undefined], line.msg);
 });
 
 test('a head that was heard before keeps nobody alive, not even after the record was dropped', async () => {
