@@ -66,7 +66,7 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
   readonly #log: Log;
   readonly #nodes = new Map<string, FleetNode>();
   readonly #index = new EntryIndex();
-  readonly #tombstones = new Map<string, Pick<RecordHead, 'seq' | 'beat'>>();
+  readonly #tombstones = new Map<string, Pick<FleetNode, 'seq' | 'beat' | 'headBytes'>>();
   #sorted: readonly FleetNode[] | undefined;
   readonly #old = new NoteOnce();
   readonly #gauge: { set(value: number): void };
@@ -88,6 +88,11 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
 
   node(peerId: string): FleetNode | undefined {
     return this.#nodes.get(peerId);
+  }
+
+  /** The last signed head of a node whose record was dropped: what it says now must be later than that. */
+  buriedHead(peerId: string): Uint8Array | undefined {
+    return this.#tombstones.get(peerId)?.headBytes;
   }
 
   /** Who holds a blob; with `manifest` only those who describe it by that one. */
@@ -255,8 +260,8 @@ export class Fleet extends EventEmitter<{ change: [FleetChange] }> {
     this.emit('change', { kind, peerId: node.peerId, name: node.name, added, removed, blobs: [...blobs] });
   }
 
-  #bury(node: FleetNode): void {
-    this.#tombstones.set(node.peerId, { seq: node.seq, beat: node.beat });
+  #bury({ peerId, seq, beat, headBytes }: FleetNode): void {
+    this.#tombstones.set(peerId, { seq, beat, headBytes });
     const [oldest] = this.#tombstones.keys();
     if (this.#tombstones.size > MAX_TOMBSTONES && oldest !== undefined) this.#tombstones.delete(oldest);
   }

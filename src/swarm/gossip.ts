@@ -88,6 +88,10 @@ export class CatalogGossip {
       ...parts,
       noted: this.#noted,
       hear: (head, teller, ageMs) => this.#hear(head, teller, ageMs),
+      onSurpassed: () => {
+        this.#pace.hurry(performance.now());
+        this.#wake.notify();
+      },
     });
     this.#messages = parts.metrics.counter('shoal_gossip_messages_total', 'Gossip messages, by what became of them', [
       'kind',

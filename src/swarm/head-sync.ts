@@ -4,7 +4,7 @@ import type { Clock } from '../util/clock.ts';
 import { withDeadline } from '../util/deadline.ts';
 import { codeOf, isAbort, messageOf, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
-import { FLEET_MAX_NODES, type Fleet } from './fleet.ts';
+import { EXPIRY_MS, FLEET_MAX_NODES, type Fleet } from './fleet.ts';
 import { FramedStream } from './framing.ts';
 import type { Links } from './links.ts';
 import type { NoteOnce } from './note-once.ts';
@@ -26,6 +26,7 @@ export class HeadSync {
   readonly #log: Log;
   readonly #noted: NoteOnce;
   readonly #hear: (head: SignedHead, teller: string, ageMs: number) => unknown;
+  readonly #onSurpassed: () => void;
 
   constructor(parts: {
     own: OwnRecord;
@@ -35,6 +36,8 @@ export class HeadSync {
     log: Log;
     noted: NoteOnce;
     hear: (head: SignedHead, teller: string, ageMs: number) => unknown;
+    /** This node has to announce itself anew, or it is not believed. */
+    onSurpassed: () => void;
   }) {
     this.#own = parts.own;
     this.#fleet = parts.fleet;
@@ -43,6 +46,7 @@ export class HeadSync {
     this.#log = parts.log;
     this.#noted = parts.noted;
     this.#hear = parts.hear;
+    this.#onSurpassed = parts.onSurpassed;
   }
 
   /** Returns what ends it. */
@@ -90,7 +94,7 @@ export class HeadSync {
   async #exchange(stream: Stream, peerId: string, signal: AbortSignal): Promise<void> {
     const frames = new FramedStream(stream, { maxBytes: HEADS_MAX_BYTES });
     try {
-      await frames.write(await this.#known(), signal);
+      await frames.write(await this.#knownTo(peerId), signal);
       await this.#take(await frames.expect(signal), peerId);
       await frames.close(signal);
     } catch (error) {
@@ -99,24 +103,41 @@ export class HeadSync {
     }
   }
 
-  async #known(): Promise<Uint8Array> {
+  async #knownTo(peerId: string): Promise<Uint8Array> {
     const { signed } = await this.#own.published();
     const now = this.#clock.monotonic();
     const heads = this.#fleet.nodes().map(({ headBytes, seenAt }) => ({
       head: Uint8Array.from(headBytes),
       ageMs: Math.max(0, Math.round(now - seenAt)),
     }));
+    const buried = this.#fleet.buriedHead(peerId);
+    if (buried !== undefined) heads.push({ head: Uint8Array.from(buried), ageMs: EXPIRY_MS });
     return HeadsMessage.encode({ heads: [{ head: Uint8Array.from(signed.bytes), ageMs: 0 }, ...heads] });
   }
 
   async #take(bytes: Uint8Array, teller: string): Promise<void> {
     for (const { head, ageMs } of decodeHeads(bytes)) {
       try {
-        this.#hear(await verifyHead(head), teller, ageMs);
+        const signed = await verifyHead(head);
+        if (signed.head.peerId === this.#links.peerId) this.#hearOfSelf(signed);
+        else this.#hear(signed, teller, ageMs);
       } catch (error) {
         this.#note(teller, error);
       }
     }
+  }
+
+  /**
+   * The sequence number of a start is the wall clock's: one that was set back makes all that is said older than what the
+   * others know. Only where nodes meet, and not from gossip: two with the same identity would outdo each other for ever.
+   */
+  #hearOfSelf({ head }: SignedHead): void {
+    if (!this.#own.surpass(head.seq)) return;
+    this.#log.warn(
+      { seq: head.seq, issuedAt: new Date(head.issuedAt).toISOString() },
+      'the others know a later record of this node: its clock was set back, or another node has its identity',
+    );
+    this.#onSurpassed();
   }
 
   #note(peerId: string, error: unknown): void {
@@ -129,7 +150,7 @@ export class HeadSync {
 
 function decodeHeads(bytes: Uint8Array): HeadsMessage['heads'] {
   try {
-    return HeadsMessage.decode(bytes, { limits: { heads: FLEET_MAX_NODES + 1 } }).heads;
+    return HeadsMessage.decode(bytes, { limits: { heads: FLEET_MAX_NODES + 2 } }).heads;
   } catch (error) {
     throw new ShoalError('invalid', 'heads that cannot be decoded', { cause: error });
   }

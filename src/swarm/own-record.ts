@@ -50,6 +50,8 @@ export class OwnRecord {
   /** What is to be told next. */
   #pending: EntryChange | undefined;
   #metaChanged = false;
+  /** The next publication gets a higher sequence number in any case. */
+  #surpasses = false;
   #last: Publication | undefined;
   #publishing: Promise<Publication> | undefined;
 
@@ -138,7 +140,15 @@ export class OwnRecord {
 
   /** Something that the last publication does not say. */
   get hasNews(): boolean {
-    return this.#pending !== undefined || this.#metaChanged;
+    return this.#pending !== undefined || this.#metaChanged || this.#surpasses;
+  }
+
+  /** Makes the next publication a later one than that number; says whether it would not have been. */
+  surpass(seq: number): boolean {
+    if (seq <= this.#seq) return false;
+    this.#seq = seq;
+    this.#surpasses = true;
+    return true;
   }
 
   /** How many entries were published last. */
@@ -178,6 +188,7 @@ export class OwnRecord {
     for (const entry of fresh) this.#entries.set(entry.key, entry);
     this.#pending = undefined;
     this.#metaChanged = false;
+    this.#surpasses = false;
     this.#record = record;
     if (changed) this.#seq += 1;
     this.#beat += 1;
