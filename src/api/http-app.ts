@@ -9,6 +9,7 @@ import { listenFailure } from '../util/listen-failure.ts';
 import type { Log } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { App } from './app.ts';
+import { answerClientError } from './client-error.ts';
 import { securityHeaders } from './guard.ts';
 import { problemOf, RequestError } from './problem.ts';
 import { sharedSchemas } from './schemas.ts';
@@ -49,6 +50,7 @@ export function createApp(options: HttpAppOptions): App {
     rewriteUrl: (request) => options.rewriteUrl(request.method ?? 'GET', request.url ?? '/'),
     genReqId: (request) => correlationId(request.headers['x-correlation-id']),
     frameworkErrors: options.answerProblem,
+    clientErrorHandler: answerClientError,
   }).withTypeProvider<TypeBoxTypeProvider>();
   const compile = options.validator ?? compileValidator;
   app.server.maxConnections = options.maxConnections;
@@ -56,6 +58,8 @@ export function createApp(options: HttpAppOptions): App {
   app.setValidatorCompiler(({ schema, httpPart }) => compile(schema as TSchema, httpPart));
   // The type check has compared the views with the schemas: no need to pick the answers apart again at run time.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  // What `fetch` calls a string when nobody says that it is JSON: no route takes a text.
+  app.removeContentTypeParser('text/plain');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
       done(null, body === '' ? undefined : JSON.parse(body as string));
@@ -113,19 +117,21 @@ export function observe(app: App, { metrics, log, answerProblem, patternOf }: Ob
     if (status === 500) log.error({ err: error, correlationId: request.id, url: request.url }, 'request failed');
   });
   app.setNotFoundHandler((request, reply) => {
-    answerProblem(noSuchRoute(app, request, patternOf), request, reply);
+    const path = request.url.split('?', 1)[0] ?? '';
+    const url = patternOf(path);
+    const methods = METHODS.filter((method) => app.hasRoute({ method, url }));
+    if (methods.length > 0) reply.header('allow', methods.join(', '));
+    answerProblem(noSuchRoute(request, path, methods), request, reply);
   });
 }
 
-function noSuchRoute(app: App, request: FastifyRequest, patternOf: (path: string) => string): RequestError {
-  const path = request.url.split('?', 1)[0] ?? '';
-  const url = patternOf(path);
-  const methods = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'] as const;
-  const others = methods.filter((method) => app.hasRoute({ method, url }));
-  if (others.length === 0) {
+const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const;
+
+function noSuchRoute(request: FastifyRequest, path: string, methods: readonly string[]): RequestError {
+  if (methods.length === 0) {
     return new RequestError(404, 'no-such-route', `there is nothing at ${path.slice(0, 256)}`, 'See /openapi.json.');
   }
-  const remedy = `Use ${others.join(' or ')}; see /openapi.json.`;
+  const remedy = `Use ${methods.filter((method) => method !== 'HEAD').join(' or ')}; see /openapi.json.`;
   return new RequestError(405, 'method-not-allowed', `${request.method} means nothing here`, remedy);
 }
 

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { FastifyReply } from 'fastify';
 import type { App } from './app.ts';
+import { isUnchanged } from './etag.ts';
 import { securityHeaders } from './guard.ts';
 import { RequestError } from './problem.ts';
 
@@ -55,7 +56,7 @@ export async function pageRoutes(app: App, options: { readonly directory?: strin
       'cache-control': 'no-cache',
       etag,
     });
-    return request.headers['if-none-match'] === etag ? reply.code(304).send() : send(asset, request, reply);
+    return isUnchanged(request.headers['if-none-match'], etag) ? reply.code(304).send() : send(asset, request, reply);
   });
 
   app.get<{ Params: { name: string } }>(

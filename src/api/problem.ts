@@ -44,7 +44,9 @@ export type RequestProblem =
   | 'forbidden-host'
   | 'forbidden-origin'
   | 'forbidden-node'
+  | 'invalid'
   | 'too-large'
+  | 'too-slow'
   | 'unsupported-media-type'
   | 'too-many-subscribers'
   | 'shutting-down';
@@ -67,13 +69,7 @@ export class RequestError extends Error {
 /** The RFC 9457 document of an error. What a defect of ours said goes to the log only. */
 export function problemOf(error: unknown, request: Pick<FastifyRequest, 'id' | 'routeOptions'>): Problem {
   const correlationId = request.id;
-  if (error instanceof RequestError) {
-    return problem(error.status, error.code, 'The request is refused', {
-      detail: error.message,
-      remedy: error.remedy,
-      correlationId,
-    });
-  }
+  if (error instanceof RequestError) return refusalProblem(error, correlationId);
   if (error instanceof ShoalError && error.code !== 'internal') {
     return problem(statusOf[error.code], error.code, titles[error.code], {
       ...error.fields,
@@ -99,6 +95,10 @@ export function problemOf(error: unknown, request: Pick<FastifyRequest, 'id' | '
     remedy: `Its log tells why: look for "${correlationId}".`,
     correlationId,
   });
+}
+
+export function refusalProblem({ status, code, message, remedy }: RequestError, correlationId: string): Problem {
+  return problem(status, code, 'The request is refused', { detail: message, remedy, correlationId });
 }
 
 function sizeOf(bytes: number): string {

@@ -63,7 +63,13 @@ export class Preloads {
   async preload(pool: string, order: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<PreloadAnswer> {
     const { pools } = this.#parts;
     const { manager } = pools;
-    if (!pools.has(pool)) throw new ShoalError('not-found', `this node has no pool ${pool}`);
+    if (!pools.has(pool)) {
+      const names = pools
+        .list()
+        .slice(0, 20)
+        .map(({ id }) => id);
+      throw new ShoalError('not-found', `this node has no pool ${pool}`, { remedy: `It has ${names.join(', ')}.` });
+    }
     if (order['prepared'] !== undefined) {
       if (manager !== undefined) return relayed(await manager.preload(pool, order, signal));
       throw new ShoalError('conflict', 'this node has no pool manager that could take what is prepared', {

@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import type { Problem } from '../../src/api/schemas.ts';
 import { startApi } from '../../src/api/start-api.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
@@ -131,7 +132,16 @@ test('what is no HTTP, or too much of it, ends only its own connection', async (
     socket.write(bytes);
     return text(socket).catch(() => '');
   };
-  assert.match(await send('\x16\x03\x01 hello\r\n\r\n'), /^HTTP\/1.1 400/);
-  assert.match(await send(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`), /^HTTP\/1.1 431/);
+  const refusal = async (bytes: string): Promise<unknown> => {
+    const [head = '', body = ''] = (await send(bytes)).split('\r\n\r\n');
+    assert.match(head, /^content-type: application\/problem\+json$/m);
+    assert.match(head, /^x-content-type-options: nosniff$/m);
+    const { status, code, remedy } = JSON.parse(body) as Problem;
+    assert.ok(head.startsWith(`HTTP/1.1 ${status} `) && remedy);
+    return [status, code];
+  };
+  assert.deepEqual(await refusal('\x16\x03\x01 hello\r\n\r\n'), [400, 'invalid']);
+  const large = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`;
+  assert.deepEqual(await refusal(large), [431, 'too-large']);
   assert.equal((await request('/healthz')).status, 200);
 });

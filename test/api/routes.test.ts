@@ -131,6 +131,8 @@ test('a want carries its priority and digest', async (t) => {
     (await problemIn(await want('a=b', 'application/x-www-form-urlencoded'))).code,
     'unsupported-media-type',
   );
+  const unsaid = await request('/v1/models/m/want', { method: 'PUT', body: JSON.stringify({ priority: 'high' }) });
+  assert.equal((await problemIn(unsaid)).remedy, 'Send JSON as application/json.', 'fetch calls it text/plain');
   assert.equal((await problemIn(await want(`{"a":"${'x'.repeat(70_000)}"}`))).code, 'too-large');
 });
 
@@ -187,6 +189,8 @@ test('what is no route, no method or no URL is a problem document as well', asyn
   assert.equal((await problemIn(await request('/v2/nodes'))).code, 'no-such-route');
   const wrong = await problemIn(await request('/v1/models/m/want', { method: 'POST' }));
   assert.deepEqual([wrong.code, wrong.remedy], ['method-not-allowed', 'Use PUT or DELETE; see /openapi.json.']);
+  const allowed = async (path: string) => (await request(path, { method: 'PATCH' })).headers.get('allow');
+  assert.deepEqual([await allowed('/v1/models/m/want'), await allowed('/v1/node')], ['PUT, DELETE', 'GET, HEAD']);
   assert.equal((await problemIn(await request('/v1/models/%zz'))).code, 'invalid');
   assert.equal((await problemIn(await request('/v1/models/a%00b'))).code, 'invalid');
   assert.equal((await problemIn(await request(`/v1/models/${'a'.repeat(2_000)}`))).code, 'invalid');

@@ -142,9 +142,14 @@ gpus:
   });
   assert.deepEqual([refused.status, refused.body], [500, { message: 'the engine is broken' }]);
   for (const [path, body, status, error] of [
-    ['/pools/nope/preload', order, 404, 'not found'],
+    ['/pools/nope/preload', order, 404, 'this node has no pool nope. It has pool-0, pool-1.'],
     ['/pools/pool-0/preload', { engine: 'x' }, 400, 'model_id required'],
-    ['/pools/pool-0/preload', { model_id: 'nobody has it' }, 404, 'not found'],
+    [
+      '/pools/pool-0/preload',
+      { model_id: 'nobody has it' },
+      404,
+      'nobody knows a model nobody has it. See "shoal ls --fleet" for what there is.',
+    ],
   ] as const) {
     const answer = await b.request('POST', path, body);
     assert.deepEqual([answer.status, answer.body], [status, { error }]);

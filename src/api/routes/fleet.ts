@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import type { FleetViewer } from '../../flows/fleet-view.ts';
 import { type App, problemResponse, type RouteParts } from '../app.ts';
+import { isUnchanged } from '../etag.ts';
 import { FleetNodesSchema, FleetSchema, fleetSchemas, PieceMapSchema } from '../fleet-schemas.ts';
 import { refTo } from '../schemas.ts';
 
@@ -24,7 +25,8 @@ export function fleetRoutes(app: App, { fleet }: { readonly fleet: FleetViewer }
       },
     },
     async (request, reply) => {
-      if (request.headers['if-none-match'] === etagOf(fleet.revision())) return reply.code(304).send(null);
+      const etag = etagOf(fleet.revision());
+      if (isUnchanged(request.headers['if-none-match'], etag)) return reply.code(304).header('etag', etag).send(null);
       const document = await fleet.fleet();
       return reply.header('etag', etagOf(document.revision)).send(document);
     },

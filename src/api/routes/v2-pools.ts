@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { childController } from '../../util/deadline.ts';
 import type { App, RouteParts } from '../app.ts';
-import { answerRefusal, refusalResponse } from '../v2-refusal.ts';
+import { answerFullRefusal, refusalResponse } from '../v2-refusal.ts';
 import { PreloadBodySchema } from '../v2-schemas.ts';
 
 /** What a pool manager is asked; this node does its part first, which is to have the model. */
@@ -9,7 +9,7 @@ export function poolRoutes(app: App, { service, signal }: RouteParts): void {
   app.post(
     '/pools/:id/preload',
     {
-      errorHandler: answerRefusal,
+      errorHandler: answerFullRefusal,
       config: { unhurried: true },
       schema: {
         summary: 'Fetch the model ahead of others and keep it; then the pool manager, if there is one, gets the order',

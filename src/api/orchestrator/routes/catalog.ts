@@ -16,6 +16,7 @@ import type { CatalogModel } from '../../../orchestrator/model-catalog.ts';
 import { ShoalError } from '../../../util/errors.ts';
 import { timeGiven } from '../../../util/time-given.ts';
 import { type App, problemResponse } from '../../app.ts';
+import { isUnchanged } from '../../etag.ts';
 import { ChunkSender } from '../chunk-sender.ts';
 import type { OrchestratorRouteParts } from '../orchestrator-app.ts';
 import { presentModel } from '../present.ts';
@@ -186,7 +187,7 @@ function availabilityRoute(app: App, { availability, version, clock }: Orchestra
     async (request, reply) => {
       const etag = `"${epoch}-${availability.version}"`;
       void reply.headers({ etag, 'cache-control': 'no-cache' });
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+      if (isUnchanged(request.headers['if-none-match'], etag)) return reply.code(304).send();
       void reply.type('application/json; charset=utf-8');
       if (request.method === 'HEAD') return reply.send();
       sender.admit();
