@@ -8,6 +8,7 @@ import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
 import { formatHostPort } from '../util/host-port.ts';
 import type { Metrics } from '../util/metrics.ts';
+import { shellWord } from '../util/shell-word.ts';
 import type { CatalogService } from './catalog-service.ts';
 import { type DoctorSubject, examine } from './doctor.ts';
 import type { EventBus } from './event-bus.ts';
@@ -181,17 +182,24 @@ export class NodeFacade implements NodeService {
     const { store, orchestration, wanted } = this.#parts;
     const { id, pinned } = this.model(idOrAlias);
     if (pinned) {
-      throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${id}" first.` });
+      throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${shellWord(id)}" first.` });
     }
     // First, or what is registered would be wanted again at once.
     const digest = store.wants.get(id)?.digest;
-    if (digest !== undefined) await orchestration.catalog.forgetDigest(digest);
+    if (digest !== undefined) await this.#forgetUnlessElsewhere({ id, digest });
     // What there is of it on its way goes with the want.
     await wanted.callOff(id);
     const here = store.catalog.findModel(id);
     if (here === undefined) return;
-    await orchestration.catalog.forgetDigest(here.digest);
+    await this.#forgetUnlessElsewhere(here);
     await store.remover.remove(id, () => orchestration.withdrawn(id));
+  }
+
+  /** What is registered of bytes that another model here has as well is still here, and is called so. */
+  async #forgetUnlessElsewhere({ id, digest }: { readonly id: string; readonly digest: string }): Promise<void> {
+    const { store, orchestration } = this.#parts;
+    const isElsewhere = store.catalog.models().some((other) => other.digest === digest && other.id !== id);
+    if (!isElsewhere) await orchestration.catalog.forgetDigest(digest);
   }
 
   async pin(idOrAlias: string): Promise<ModelView> {

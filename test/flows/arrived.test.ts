@@ -100,7 +100,8 @@ test('a model that is being put into place when it is removed is gone when the r
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });
   await made.write('own/x.ckpt', 'bytes');
-  await made.seesModels('own/x.ckpt');
+  await made.write('own/y.ckpt', '{}');
+  await made.seesModels('own/x.ckpt', 'own/y.ckpt');
   const { store } = made;
   const installer = Object.create(store.installer) as typeof store.installer;
   const begun = Promise.withResolvers<undefined>();
@@ -111,7 +112,7 @@ test('a model that is being put into place when it is removed is gone when the r
     await store.installer.install(...asked);
   };
   installer.unfinished = () => [];
-  const offer = offerOf('x.ckpt', { 'x.ckpt': 'bytes' });
+  const offer = offerOf('x', { 'x/config.json': '{}', 'x/x.ckpt': 'bytes' });
   const slow = Object.create(store, { installer: { value: installer } }) as typeof store;
   await using loop = running(slow, offer);
   const { wanted } = loop;
@@ -141,5 +142,29 @@ test('a model that is being put into place when it is removed is gone when the r
   assert.equal(store.catalog.findModel(offer.id), undefined);
   assert.deepEqual(forgotten, [offer.digest]);
   await made.atRest();
-  assert.deepEqual(made.ids(), ['own/x.ckpt']);
+  assert.deepEqual(made.ids(), ['own/x.ckpt', 'own/y.ckpt']);
+});
+
+test('what is registered of bytes that another model has stays registered when one of them is removed', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  for (const path of ['a.ckpt', 'b.ckpt']) await made.write(path, 'bytes');
+  await made.seesModels('a.ckpt', 'b.ckpt');
+  const { store } = made;
+  const forgotten: string[] = [];
+  const forgetDigest = (digest: string): Promise<void> => Promise.resolve(void forgotten.push(digest));
+  const facade = new NodeFacade(
+    {} as NodeFacadeOptions,
+    {
+      ...{ store, clock: systemClock },
+      wanted: { callOff: (name: string) => store.wants.delete(name) },
+      views: { get: (id: string) => ({ id, pinned: false }) },
+      orchestration: { withdrawn: () => Promise.resolve(), catalog: { forgetDigest } },
+    } as unknown as NodeFacadeParts,
+  );
+  const digest = store.catalog.findModel('a.ckpt')?.digest;
+  await facade.remove('a.ckpt');
+  assert.deepEqual(forgotten, []);
+  await facade.remove('b.ckpt');
+  assert.deepEqual(forgotten, [digest]);
 });
