@@ -22,12 +22,14 @@ export interface PieceUploadParts extends ServingParts {
 /** One stream of one peer, and what it asks for. */
 export class PieceUpload {
   readonly #stream: Stream;
+  readonly #peerId: string;
   readonly #parts: PieceUploadParts;
   readonly #answerer: PieceAnswerer;
   #sentBytes = 0;
 
   constructor(options: { readonly stream: Stream; readonly peerId: string }, parts: PieceUploadParts) {
     this.#stream = options.stream;
+    this.#peerId = options.peerId;
     this.#parts = parts;
     this.#answerer = new PieceAnswerer({
       answer: (asked, signal) => this.#answer(asked, signal),
@@ -67,7 +69,7 @@ export class PieceUpload {
   }
 
   async #answer(request: AskedPiece, signal: AbortSignal): Promise<void> {
-    const releaseSlot = await this.#parts.slots.take(signal);
+    const releaseSlot = await this.#parts.slots.take(this.#peerId, signal);
     try {
       let sent = 0;
       for (let attempt = 1; ; attempt += 1) {

@@ -8,10 +8,12 @@ import { UploadSlots } from './upload-slots.ts';
  * a MiB read ahead, which bounds the memory for all. The simulations that decided are in bench/notes.md.
  */
 const UPLOAD_SLOTS = 12;
+/** As many as the lanes of four workers use, each one ahead. */
+const UPLOAD_SLOTS_PER_PEER = 8;
 
 /** What is sent to whom, over whatever transport, and how much at a time. */
 export class UploadLedger {
-  readonly slots = new UploadSlots({ slots: UPLOAD_SLOTS });
+  readonly slots = new UploadSlots({ slots: UPLOAD_SLOTS, perPeer: UPLOAD_SLOTS_PER_PEER });
   readonly #sentBytes: Counter;
   /** Since the start; as many entries as the fleet has had members. */
   readonly #sentTo = new Map<string, number>();

@@ -8,6 +8,7 @@ import { LaneServer } from '../../src/transfer/lane/lane-server.ts';
 import { UploadLedger } from '../../src/transfer/upload-ledger.ts';
 import type { WorkerThread } from '../../src/transfer/worker-thread.ts';
 import { systemClock } from '../../src/util/clock.ts';
+import { codeOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { Metrics } from '../../src/util/metrics.ts';
 
@@ -57,7 +58,7 @@ async function serverWithWorker(): Promise<{
 
 test('lane: turns that a worker was waiting for when it died are no turns any more', async () => {
   const { ledger, ask, thread, die } = await serverWithWorker();
-  const others = await Promise.all(Array.from({ length: SLOTS }, () => ledger.slots.take(never)));
+  const others = await Promise.all(Array.from({ length: SLOTS }, (_, n) => ledger.slots.take(`peer ${n}`, never)));
   const turn = (): Promise<unknown> =>
     ask({ kind: 'upload-turn', peerId: 'somebody', sha256: '0'.repeat(64), index: 0 }, thread);
   const waiting = [turn(), turn(), turn()].map((one) => one.catch(() => undefined));
@@ -67,4 +68,15 @@ test('lane: turns that a worker was waiting for when it died are no turns any mo
   for (const release of others) release();
   await Promise.all(waiting);
   assert.equal(ledger.slots.taken, 0);
+});
+
+test('lane: one peer that takes nothing of what it asks for does not keep the others out', async () => {
+  const { ask, thread } = await serverWithWorker();
+  const turn = (peerId: string): Promise<unknown> =>
+    ask({ kind: 'upload-turn', peerId, sha256: '0'.repeat(64), index: 0 }, thread);
+  const greedy = Array.from({ length: 2 * SLOTS }, () => turn('greedy').then(() => true, codeOf));
+  await turn('other');
+  const answers = await Promise.all(greedy);
+  assert.ok(answers.filter((answer) => answer === true).length < SLOTS);
+  assert.ok(answers.every((answer) => answer === true || answer === 'source-busy'));
 });

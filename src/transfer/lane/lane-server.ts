@@ -207,7 +207,7 @@ export class LaneServer implements AsyncDisposable {
     const { isMember, ledger, limiter, locate } = this.#parts;
     // Somebody who has left the fleet since the lane was opened.
     if (!isMember(peerId)) throw new ShoalError('unauthorized', `${peerId} is not of this fleet any more`);
-    const release = await ledger.slots.take(signal);
+    const release = await ledger.slots.take(peerId, signal);
     try {
       const piece = locatePiece(locate(sha256), index);
       const turn = this.#nextTurn;
