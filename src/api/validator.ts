@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import { ShoalError } from '../util/errors.ts';
+import { sayWhy } from '../util/schema-complaint.ts';
 import { sharedSchemas } from './schemas.ts';
 
 type Validation = { value: unknown } | { error: ShoalError };
@@ -23,13 +24,4 @@ export function compileValidator(schema: TSchema, part = 'request'): (given: unk
 
 function inline(schema: TSchema & { readonly $ref?: string }): TSchema {
   return sharedSchemas.find((shared) => schema.$ref === `${shared.$id}#`) ?? schema;
-}
-
-function sayWhy(
-  error: { readonly keyword: string; readonly message: string; readonly params: unknown } | undefined,
-): string {
-  if (error?.keyword === 'boolean') return 'is not known here'; // the schema of what is not declared is `false`
-  const { allowedValues } = (error?.params ?? {}) as { allowedValues?: unknown };
-  if (Array.isArray(allowedValues)) return `must be one of ${allowedValues.join(', ')}`;
-  return error?.message ?? 'is not right';
 }

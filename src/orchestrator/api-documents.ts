@@ -73,6 +73,9 @@ export const PlacementRequestSchema = Type.Object(
   { additionalProperties: false },
 );
 
+/** A year: one sum of two that are beyond all numbers would be what every task is taken to need from then on. */
+export const TookMsSchema = Type.Number({ minimum: 0, maximum: 365 * 24 * 3_600_000 });
+
 export const LeaseSchema = Type.Object({
   lease_id: Type.String(),
   node_id: Type.String(),
@@ -130,7 +133,7 @@ export const CatalogRequestSchema = Type.Object({
   id: Type.Optional(Type.String({ maxLength: LIMITS.modelNameLength })),
   digest: Type.Optional(Type.String({ maxLength: 256 })),
   source_url: Type.Optional(Type.Union([Type.String({ maxLength: 4_096 }), Type.Null()])),
-  size_bytes: Type.Optional(Count),
+  size_bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
 });
 
 export const CatalogModelSchema = Type.Object({

@@ -127,7 +127,10 @@ function incomingOf(
 ): Pick<NodeContents, 'incoming' | 'movedBytes'> {
   const incoming = new Map<string, IncomingModel>();
   let movedBytes = 0;
-  for (const { id, digest, bytes_total, bytes_missing, eta_ms } of said) {
+  for (const { id, digest, eta_ms, ...bytesOf } of said) {
+    // Some senders write the largest number they have for what they do not know: sums of those are none.
+    const bytes_total = Math.min(bytesOf.bytes_total, Number.MAX_SAFE_INTEGER);
+    const bytes_missing = Math.min(bytesOf.bytes_missing, Number.MAX_SAFE_INTEGER);
     const known = before.incoming.get(id);
     const bytes = known === undefined ? 0 : Math.max(0, known.bytes_missing - bytes_missing);
     movedBytes += bytes;

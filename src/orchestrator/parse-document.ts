@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { ShoalError } from '../util/errors.ts';
+import { sayWhy } from '../util/schema-complaint.ts';
 import { HeartbeatSchema, RegistrationSchema } from './documents.ts';
 
 const REMEDY = 'See /openapi.json for the fields of this document.';
@@ -34,7 +35,7 @@ export function parserOf<T extends TSchema>(schema: T): (given: unknown) => Stat
     const { requiredProperties } = (first?.params ?? {}) as { requiredProperties?: readonly string[] };
     const missing = requiredProperties?.[0];
     const path = (first?.instancePath ?? '') + (missing === undefined ? '' : `/${missing}`);
-    throw wrong(fieldOf(path), missing === undefined ? (first?.message ?? 'is not right') : 'is missing');
+    throw wrong(fieldOf(path), missing === undefined ? sayWhy(first) : 'is missing');
   };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { orchestratorExamples } from '../../src/api/orchestrator/examples.ts';
 import type { HeartbeatPool } from '../../src/orchestrator/documents.ts';
+import type { FleetDocument } from '../../src/orchestrator/fleet-documents.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { serveOrchestrator } from './api-fixture.ts';
 import { here, recorded, registration } from './fleet-fixture.ts';
@@ -55,8 +56,10 @@ test('a wrong document is answered with a problem that names the field, in the s
   assert.equal((await post('/v2/nodes/n/heartbeat', 'x', { 'content-type': 'application/xml' })).status, 415);
   assert.equal((await request('/v2/nodes/register')).status, 404, 'a node called "register" is none');
   assert.equal((await request('/v2/placement')).status, 405);
-  assert.equal((await post('/v2/placement', { model: 'm', strategy: 'best' })).status, 400);
-  assert.equal((await json(await post('/v2/placement', { modle: 'm' })))['field'], 'modle');
+  const unknown = await json(await post('/v2/placement', { model: 'm', strategy: 'best' }));
+  assert.match(String(unknown['detail']), /^strategy must be one of round-robin, least-loaded, /);
+  const typo = await json(await post('/v2/placement', { modle: 'm' }));
+  assert.deepEqual([typo['field'], typo['detail']], ['modle', 'modle is not known here']);
 });
 
 test('a heartbeat that is too large is refused before it is read', async (t) => {
@@ -212,4 +215,22 @@ test('the catalog: register, list, get, verify, retire, delete', async (t) => {
   assert.deepEqual([list.count, list.models[0]?.['state']], [1, 'Retired']);
   const gone = () => request(path, { method: 'DELETE' });
   assert.deepEqual([(await gone()).status, (await gone()).status], [204, 404]);
+});
+
+test('figures beyond all sense poison nothing that is told of others', async (t) => {
+  const { post, request, fleet } = await serveOrchestrator(t);
+  await fleet.join('n');
+  for (let times = 0; times < 2; times += 1) {
+    const lease = await json(await post('/v2/leases', { node_id: 'n', pool_id: 'pool-0' }));
+    const path = `/v2/leases/${String(lease['lease_id'])}`;
+    assert.equal((await request(`${path}?took_ms=1e308`, { method: 'DELETE' })).status, 400);
+    assert.equal((await request(path, { method: 'DELETE' })).status, 204);
+  }
+  const incoming = (bytes_missing: number) => ['x', 'y'].map((id) => ({ id, bytes_total: 1e308, bytes_missing }));
+  fleet.beat('n', [{}], { models_incoming: incoming(1e308) });
+  await fleet.clock.advance(1_000);
+  fleet.beat('n', [{}], { models_incoming: incoming(0) });
+  assert.ok(Number.isFinite(fleet.registry.get('n').bytesPerSecond));
+  const { nodes } = (await json(await request('/v1/fleet'))) as unknown as FleetDocument;
+  for (const { bytesPerSecond } of nodes[0]?.cells ?? []) assert.equal(typeof bytesPerSecond, 'number');
 });

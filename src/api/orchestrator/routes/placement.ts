@@ -8,6 +8,7 @@ import {
   type PlacementRequest,
   PlacementRequestSchema,
   PlacementSchema,
+  TookMsSchema,
 } from '../../../orchestrator/api-documents.ts';
 import type { NoPlacement, PlacementWish } from '../../../orchestrator/orchestrator.ts';
 import { ShoalError } from '../../../util/errors.ts';
@@ -88,7 +89,7 @@ export function placementRoutes(app: App, { orchestrator, metrics, clock, signal
         summary: 'The work has ended or will not begin; `took_ms` teaches the strategy `fastest-completion`',
         tags: ['placement'],
         params: Type.Object({ lease_id: Type.String() }),
-        querystring: Type.Object({ took_ms: Type.Optional(Type.Number({ minimum: 0 })) }),
+        querystring: Type.Object({ took_ms: Type.Optional(TookMsSchema) }),
         response: { 204: Type.Null(), default: problemResponse },
       },
     },
