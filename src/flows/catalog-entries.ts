@@ -79,9 +79,14 @@ export class CatalogEntries implements CatalogService {
   async remove(name: string): Promise<void> {
     const { store, registrations, registered, wanted, remove } = this.#parts;
     const registration = registrations.get(name);
-    const find = (): Model | undefined =>
-      registration === undefined ? store.catalog.findModel(name) : registered.modelOf(registration);
-    if (registration === undefined && find() === undefined && store.wants.get(name) === undefined) throw notHere(name);
+    const isWanted = store.wants.get(name) !== undefined;
+    const find = (): Model | undefined => {
+      if (registration !== undefined) return registered.modelOf(registration);
+      const model = store.catalog.findModel(name);
+      // A wanted model is not the one that is only called so.
+      return isWanted && model?.id !== name ? undefined : model;
+    };
+    if (registration === undefined && find() === undefined && !isWanted) throw notHere(name);
     if (registration !== undefined) await this.forget(registration);
     if (find() === undefined) {
       if (registration !== undefined) await registered.left(registration);

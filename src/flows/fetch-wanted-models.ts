@@ -231,7 +231,9 @@ export class FetchWantedModels extends EventEmitter<{ transfer: [TransferView] }
 
   #isHere(want: Want): boolean {
     const model = this.#parts.store.catalog.findModel(want.name);
-    return model !== undefined && (want.digest === undefined || want.digest === model.digest);
+    if (model === undefined || (want.digest !== undefined && want.digest !== model.digest)) return false;
+    // One that is only called so is another model than the one of that id.
+    return model.id === want.name || this.#parts.locator.offers.find(want.name, want.digest)?.id !== want.name;
   }
 
   #start(want: Want, offer: Offer, progress: Progress, signal: AbortSignal): void {

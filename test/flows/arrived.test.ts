@@ -99,9 +99,9 @@ test('a model that has another file beside those that are wanted stays available
 test('a model that is being put into place when it is removed is gone when the removal has ended', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });
-  await made.write('own/x.ckpt', 'bytes');
-  await made.write('own/y.ckpt', '{}');
-  await made.seesModels('own/x.ckpt', 'own/y.ckpt');
+  await made.write('own/one.ckpt', 'bytes');
+  await made.write('own/two.ckpt', '{}');
+  await made.seesModels('own/one.ckpt', 'own/two.ckpt');
   const { store } = made;
   const installer = Object.create(store.installer) as typeof store.installer;
   const begun = Promise.withResolvers<undefined>();
@@ -142,7 +142,7 @@ test('a model that is being put into place when it is removed is gone when the r
   assert.equal(store.catalog.findModel(offer.id), undefined);
   assert.deepEqual(forgotten, [offer.digest]);
   await made.atRest();
-  assert.deepEqual(made.ids(), ['own/x.ckpt', 'own/y.ckpt']);
+  assert.deepEqual(made.ids(), ['own/one.ckpt', 'own/two.ckpt']);
 });
 
 test('what is registered of bytes that another model has stays registered when one of them is removed', async () => {
@@ -167,4 +167,19 @@ test('what is registered of bytes that another model has stays registered when o
   assert.deepEqual(forgotten, []);
   await facade.remove('b.ckpt');
   assert.deepEqual(forgotten, [digest]);
+});
+
+test('a wanted model is not taken for another whose alias is its id', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  await made.write('own/x.ckpt', 'bytes');
+  await made.write('own/two.ckpt', '{}');
+  await made.seesModels('own/x.ckpt', 'own/two.ckpt');
+  const { store } = made;
+  assert.equal(store.catalog.findModel('x')?.id, 'own/x.ckpt');
+  const offer = offerOf('x', { 'x/config.json': '{}', 'x/w.ckpt': 'bytes' });
+  await using loop = running(store, offer);
+  loop.wanted.notify();
+  await store.wants.put({ name: 'x', since: 0, priority: 'normal' });
+  await made.seesModels('own/two.ckpt', 'own/x.ckpt', 'x');
 });
