@@ -190,7 +190,7 @@ export class NodeFacade implements NodeService {
     // What there is of it on its way goes with the want.
     await wanted.callOff(id);
     const here = store.catalog.findModel(id);
-    if (here === undefined) return;
+    if (here === undefined) return this.#removeDamaged(id);
     await this.#forgetUnlessElsewhere(here);
     await store.remover.remove(id, () => orchestration.withdrawn(id));
   }
@@ -200,6 +200,17 @@ export class NodeFacade implements NodeService {
     const { store, orchestration } = this.#parts;
     const isElsewhere = store.catalog.models().some((other) => other.digest === digest && other.id !== id);
     if (!isElsewhere) await orchestration.catalog.forgetDigest(digest);
+  }
+
+  /** What lies here of it, if it is damaged. Of several files the others may be somebody's: they are named, not deleted. */
+  async #removeDamaged(id: string): Promise<void> {
+    const { store, views } = this.#parts;
+    const damaged = views.damagedFiles(id);
+    if (damaged.length === 0) return;
+    if (damaged[0] === id) return store.remover.removeDamaged(id);
+    throw new ShoalError('conflict', `${id} is not wanted any more, but is damaged and stays: ${damaged.join(', ')}`, {
+      remedy: 'Delete these files, and what else of it is of no use, in the models directory.',
+    });
   }
 
   async pin(idOrAlias: string): Promise<ModelView> {
@@ -218,12 +229,13 @@ export class NodeFacade implements NodeService {
   async verify(idOrAlias: string, signal: AbortSignal): Promise<VerifyView> {
     const { store, views } = this.#parts;
     const model = store.catalog.findModel(idOrAlias);
-    const paths = model?.files.map(({ path }) => path) ?? views.damagedFiles(idOrAlias);
+    const id = model?.id ?? views.resolve(idOrAlias) ?? idOrAlias;
+    const paths = model?.files.map(({ path }) => path) ?? views.damagedFiles(id);
     if (paths.length === 0) {
       throw new ShoalError('not-found', `${idOrAlias} is not installed here`, { remedy: 'See "shoal ls".' });
     }
     const files = await store.scanner.verify(paths, signal);
-    return { model: model?.id ?? idOrAlias, ok: files.every(({ ok }) => ok), files };
+    return { model: id, ok: files.every(({ ok }) => ok), files };
   }
 
   transfers(): TransferView[] {

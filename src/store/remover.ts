@@ -1,4 +1,4 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, isAbort, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
@@ -76,6 +76,22 @@ export class Remover {
       claim[Symbol.dispose]();
     }
     log.info({ model: model.id, bytes: model.sizeBytes }, 'model removed');
+  }
+
+  /** A file that is damaged: it was withdrawn when that was found, and what it was is not what lies there now. */
+  async removeDamaged(path: string): Promise<void> {
+    const { catalog, claims, folders, log } = this.#parts;
+    if (!(await folders.isReal(path))) throw new ShoalError('conflict', `${path} lies behind a link`);
+    const claim = claims.claim([path]);
+    try {
+      await rm(join(this.#options.modelsDir, path), { force: true });
+      await catalog.removeFile(path);
+      await folders.pruneAround(path, path);
+    } finally {
+      claim[Symbol.dispose]();
+    }
+    catalog.refresh();
+    log.info({ model: path }, 'damaged model removed');
   }
 
   /** What a crash interrupted is not here any more, although its files may be. Call before the first scan. */

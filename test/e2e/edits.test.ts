@@ -8,6 +8,7 @@ import type { HeartbeatConsumer } from '../support/heartbeat-consumer.ts';
 import { makeGguf } from '../support/make-gguf.ts';
 import { makeSafetensors } from '../support/make-safetensors.ts';
 import { randomBytesOf } from '../support/random-body.ts';
+import { runShoal } from '../support/run-shoal.ts';
 import { digestsIn, TestBed } from '../support/test-bed.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -107,6 +108,12 @@ describe('a file that is changed while it is being served', { timeout: 300_000 }
     await copyFile(copy, made.file);
     await assertSettled(id);
     assert.equal((await a.model(id)).digest, `sha256:${made.sha256}`);
+    await truncate(made.file, 5 * MIB);
+    await a.waitForModel(id, 'corrupt');
+    const found = await runShoal(['verify', 'cut'], { api: a.api });
+    assert.deepEqual([found.code, /Delete it/.test(found.stderr)], [5, true], found.stderr);
+    assert.equal((await runShoal(['rm', 'cut'], { api: a.api })).code, 0);
+    await assert.rejects(stat(made.file), { code: 'ENOENT' }, 'what "rm" says that it has removed');
   });
 
   test('nothing that was reported on the way broke the protocol', () => {

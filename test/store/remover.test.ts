@@ -36,6 +36,18 @@ test('a model is withdrawn before the first byte is touched, and no scan brings 
   );
 });
 
+test('a damaged model is deleted like any other', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path, settleMs: 30 });
+  const path = await made.write('loras/a.ckpt', 'bytes');
+  await made.seesModels('loras/a.ckpt');
+  await made.store.catalog.damaged('loras/a.ckpt');
+  await made.store.remover.removeDamaged('loras/a.ckpt');
+  assert.ok(!existsSync(path));
+  assert.equal(made.store.catalog.isPresent('loras/a.ckpt'), false);
+  assert.deepEqual([...made.store.catalog.unverified()], []);
+});
+
 test('folders that only held the model go with it, others stay', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });

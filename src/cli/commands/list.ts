@@ -1,7 +1,9 @@
 import type { Model, Peer, Transfer } from '../../api/schemas.ts';
 import { formatBytes, formatDuration } from '../../util/bytes.ts';
+import { ShoalError } from '../../util/errors.ts';
 import type { ClientCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import { describeError } from '../output.ts';
 import { formatTable } from '../table.ts';
 
 /** `ls`, `peers` and `transfers`: one table each. */
@@ -38,7 +40,7 @@ export const ls: ClientCommand<{ fleet?: boolean }> = async ({ api, out, json, s
   ] as const;
   for (const line of formatTable(columns, rows, out.width())) out.line(line);
   for (const { id, problem } of models) {
-    if (problem !== undefined) out.line(`${id}: ${problem.message} ${problem.remedy ?? ''}`.trimEnd());
+    if (problem !== undefined) out.line(`${id}: ${problemText(problem)}`);
   }
   return EXIT.done;
 };
@@ -112,10 +114,14 @@ export const transfers: ClientCommand = async ({ api, out, json, signal }) => {
   ] as const;
   for (const line of formatTable(columns, rows, out.width())) out.line(line);
   for (const { model, problem } of document.transfers) {
-    if (problem !== undefined) out.line(`${model}: ${problem.message} ${problem.remedy ?? ''}`.trimEnd());
+    if (problem !== undefined) out.line(`${model}: ${problemText(problem)}`);
   }
   return EXIT.done;
 };
+
+function problemText({ message, remedy }: NonNullable<Model['problem']>): string {
+  return describeError(new ShoalError('conflict', message, remedy === undefined ? {} : { remedy }));
+}
 
 /** How pieces come from it: the lane is tried only when something is fetched, until then nobody knows. */
 function piecesOver({ transport, laneProblem, receivedBytes }: Peer): string {
