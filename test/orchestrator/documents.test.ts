@@ -135,9 +135,13 @@ test('a million models in one heartbeat are refused by their number, without loo
   const before = process.memoryUsage().heapUsed;
   for (const path of [['models_available'], ['pools', 0, 'models_available']]) {
     const document = withField('shoal-heartbeat', path, million);
-    const startMs = performance.now();
-    assert.throws(() => parseHeartbeat(document), /models_available has 1000000 entries, and 20000 are the most/);
-    assert.ok(performance.now() - startMs < 50);
+    const tookMs = Array.from({ length: 5 }, () => {
+      const startMs = performance.now();
+      assert.throws(() => parseHeartbeat(document), /models_available has 1000000 entries, and 20000 are the most/);
+      return performance.now() - startMs;
+    });
+    // A busy machine holds up one or the other.
+    assert.ok(Math.min(...tookMs) < 50, tookMs.join(', '));
   }
   const wrong = withField('shoal-heartbeat', ['models_incoming'], new Array<number>(1_000_000).fill(1));
   assert.throws(() => parseHeartbeat(wrong), /models_incoming/);

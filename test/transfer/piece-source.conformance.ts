@@ -114,7 +114,8 @@ export function testPieceSource(kind: SourceKind): void {
     const startMs = performance.now();
     controller.abort(new DOMException('stalled', 'AbortError'));
     for (const result of await settled) assert.equal(result.status, 'rejected');
-    assert.ok(performance.now() - startMs < 500);
+    // Left to itself a line is given up after five seconds.
+    assert.ok(performance.now() - startMs < 4_000);
     await source.close();
     assert.deepEqual(await blob.have(dir), []);
     await harness.heal();
