@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { publishCommand } from '../../src/cli/commands/publish.ts';
+import { ProcessOutput } from '../../src/cli/output.ts';
 import { ShoalError } from '../../src/util/errors.ts';
 import { serve } from '../api/api-fixture.ts';
 import { modelView, transferView } from '../api/fake-node.ts';
@@ -276,6 +278,21 @@ test('a fleet key goes to standard output, a new one each time', async () => {
   assert.match(one.stdout, /^\/key\/swarm\/psk\/1\.0\.0\/\n\/base16\/\n[0-9a-f]{64}\n$/);
   assert.notEqual(one.stdout, two.stdout);
   assert.deepEqual([one.code, one.stderr], [0, '']);
+});
+
+test('publish through a mount that is read only says where to run it', async () => {
+  const out = new ProcessOutput({ color: false });
+  const fails = (fields: object) => () => Promise.reject(Object.assign(new Error('mkdir'), fields));
+  for (const code of ['EROFS', 'EACCES', 'ENOENT']) {
+    const publish = fails({ code, syscall: 'mkdir', path: '/mnt/nas/.shoal/manifests' });
+    await assert.rejects(publishCommand('/mnt/nas', { publish, out }, new AbortController().signal), {
+      code: 'conflict',
+      message: `/mnt/nas/.shoal cannot be written (${code})`,
+      remedy: /on the NAS itself/,
+    });
+  }
+  const publish = fails({ code: 'EACCES', syscall: 'scandir', path: '/mnt/nas/private' });
+  await assert.rejects(publishCommand('/mnt/nas', { publish, out }, new AbortController().signal), { code: 'EACCES' });
 });
 
 test('publish hashes what changed and says so', async (t) => {

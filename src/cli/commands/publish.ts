@@ -1,4 +1,5 @@
 import { formatBytes } from '../../util/bytes.ts';
+import { errnoOf, ShoalError } from '../../util/errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { createProgress } from '../progress.ts';
@@ -44,10 +45,23 @@ export async function publishCommand(directory: string, parts: PublishParts, sig
     progress.note(`${directory}: ${counted(result.models, 'model')}, ${formatBytes(result.bytes)}, ${hashed}`);
     return EXIT.done;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) throw asUnwritable(error, directory);
     out.line('Interrupted. What has been hashed is kept: run it again to go on.');
     return EXIT.interrupted;
   }
+}
+
+/** The mistake nearly everybody makes once: to publish through the read-only mount of a node. */
+function asUnwritable(error: unknown, directory: string): unknown {
+  const errno = errnoOf(error);
+  const { path, syscall } = error as NodeJS.ErrnoException;
+  if (errno === undefined || path?.includes('/.shoal') !== true) return error;
+  // On a read-only mount Node finds that the directory is not there, when it was to be made.
+  if (!['EROFS', 'EACCES', 'EPERM'].includes(errno) && !(errno === 'ENOENT' && syscall === 'mkdir')) return error;
+  return new ShoalError('conflict', `${directory}/.shoal cannot be written (${errno})`, {
+    cause: error,
+    remedy: 'Run it where the directory may be written, on the NAS itself or as its owner; nodes only read it.',
+  });
 }
 
 function counted(count: number, noun: string): string {
