@@ -8,13 +8,13 @@ import type { Clock } from '../util/clock.ts';
 import { ShoalError } from '../util/errors.ts';
 import { formatHostPort } from '../util/host-port.ts';
 import type { Metrics } from '../util/metrics.ts';
-import { shellWord } from '../util/shell-word.ts';
 import type { CatalogService } from './catalog-service.ts';
 import { type DoctorSubject, examine } from './doctor.ts';
 import type { EventBus } from './event-bus.ts';
 import type { FetchWantedModels } from './fetch-wanted-models.ts';
 import type { FleetViews } from './fleet-views.ts';
 import { KnownNames } from './known-names.ts';
+import { removeModel } from './model-removal.ts';
 import type { ModelViews } from './model-views.ts';
 import type { NodeService } from './node-service.ts';
 import type { Orchestration } from './orchestration.ts';
@@ -179,38 +179,7 @@ export class NodeFacade implements NodeService {
   }
 
   async remove(idOrAlias: string): Promise<void> {
-    const { store, orchestration, wanted } = this.#parts;
-    const { id, pinned } = this.model(idOrAlias);
-    if (pinned) {
-      throw new ShoalError('conflict', `${id} is pinned here`, { remedy: `Run "shoal unpin ${shellWord(id)}" first.` });
-    }
-    // First, or what is registered would be wanted again at once.
-    const digest = store.wants.get(id)?.digest;
-    if (digest !== undefined) await this.#forgetUnlessElsewhere({ id, digest });
-    // What there is of it on its way goes with the want.
-    await wanted.callOff(id);
-    const here = store.catalog.findModel(id);
-    if (here === undefined) return this.#removeDamaged(id);
-    await this.#forgetUnlessElsewhere(here);
-    await store.remover.remove(id, () => orchestration.withdrawn(id));
-  }
-
-  /** What is registered of bytes that another model here has as well is still here, and is called so. */
-  async #forgetUnlessElsewhere({ id, digest }: { readonly id: string; readonly digest: string }): Promise<void> {
-    const { store, orchestration } = this.#parts;
-    const isElsewhere = store.catalog.models().some((other) => other.digest === digest && other.id !== id);
-    if (!isElsewhere) await orchestration.catalog.forgetDigest(digest);
-  }
-
-  /** What lies here of it, if it is damaged. Of several files the others may be somebody's: they are named, not deleted. */
-  async #removeDamaged(id: string): Promise<void> {
-    const { store, views } = this.#parts;
-    const damaged = views.damagedFiles(id);
-    if (damaged.length === 0) return;
-    if (damaged[0] === id) return store.remover.removeDamaged(id);
-    throw new ShoalError('conflict', `${id} is not wanted any more, but is damaged and stays: ${damaged.join(', ')}`, {
-      remedy: 'Delete these files, and what else of it is of no use, in the models directory.',
-    });
+    await removeModel(idOrAlias, this.#parts);
   }
 
   async pin(idOrAlias: string): Promise<ModelView> {

@@ -121,7 +121,7 @@ test('a model that is being put into place when it is removed is gone when the r
     {} as NodeFacadeOptions,
     {
       ...{ store, wanted, clock: systemClock },
-      views: { get: (id: string) => ({ id, pinned: false }) },
+      views: { get: (id: string) => ({ id, pinned: false }), damagedFiles: () => [] },
       orchestration: {
         withdrawn: () => Promise.resolve(),
         catalog: {
@@ -158,7 +158,7 @@ test('what is registered of bytes that another model has stays registered when o
     {
       ...{ store, clock: systemClock },
       wanted: { callOff: (name: string) => store.wants.delete(name) },
-      views: { get: (id: string) => ({ id, pinned: false }) },
+      views: { get: (id: string) => ({ id, pinned: false }), damagedFiles: () => [] },
       orchestration: { withdrawn: () => Promise.resolve(), catalog: { forgetDigest } },
     } as unknown as NodeFacadeParts,
   );
@@ -169,7 +169,7 @@ test('what is registered of bytes that another model has stays registered when o
   assert.deepEqual(forgotten, [digest]);
 });
 
-test('a wanted model is not taken for another whose alias is its id', async () => {
+test('a wanted model is neither taken for another whose alias is its id, nor is that one removed with it', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });
   await made.write('own/x.ckpt', 'bytes');
@@ -178,6 +178,21 @@ test('a wanted model is not taken for another whose alias is its id', async () =
   const { store } = made;
   assert.equal(store.catalog.findModel('x')?.id, 'own/x.ckpt');
   const offer = offerOf('x', { 'x/config.json': '{}', 'x/w.ckpt': 'bytes' });
+  const facadeOf = (wanted: Pick<FetchWantedModels, 'callOff'>): NodeFacade =>
+    new NodeFacade(
+      {} as NodeFacadeOptions,
+      {
+        ...{ store, wanted, clock: systemClock },
+        views: { get: (id: string) => ({ id, pinned: false }), damagedFiles: () => [] },
+        orchestration: {
+          withdrawn: () => Promise.resolve(),
+          catalog: { forgetDigest: () => Promise.resolve() },
+        },
+      } as unknown as NodeFacadeParts,
+    );
+  await store.wants.put({ name: 'x', since: 0, priority: 'normal' });
+  await facadeOf({ callOff: (name) => store.wants.delete(name) }).remove('x');
+  assert.deepEqual(made.ids(), ['own/two.ckpt', 'own/x.ckpt'], 'nothing else is deleted');
   await using loop = running(store, offer);
   loop.wanted.notify();
   await store.wants.put({ name: 'x', since: 0, priority: 'normal' });
