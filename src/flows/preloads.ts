@@ -1,4 +1,3 @@
-import type { Model } from '../content/model.ts';
 import type { Table } from '../store/database.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
@@ -31,6 +30,8 @@ interface Pending {
   readonly pool: string;
   readonly model: string;
   readonly order: unknown;
+  /** What is wanted for it; absent for what is registered, and in what earlier versions have written. */
+  readonly id?: string;
 }
 
 const RETRY_MS = 5_000;
@@ -78,9 +79,10 @@ export class Preloads {
     }
     const model = order['model_id'];
     if (typeof model !== 'string' || model === '') throw new ShoalError('invalid', 'model_id required');
-    const local = await this.#claim(model);
-    if (local === undefined) {
-      await this.#remember({ pool, model, order });
+    const claimed = await this.#claim(model);
+    if (!claimed.isHere) {
+      const { id } = claimed;
+      await this.#remember({ pool, model, order, ...(id === undefined ? {} : { id }) });
       return { status: 202, body: { pool_id: pool, model_id: model, status: 'fetching', forwarded: false } };
     }
     if (manager !== undefined) return relayed(await manager.preload(pool, order, signal));
@@ -91,6 +93,7 @@ export class Preloads {
     const { store } = this.#parts;
     const onChange = (): void => this.#wake.notify();
     store.catalog.on('change', onChange);
+    store.wants.on('change', onChange);
     try {
       while (!signal.aborted) {
         for (const [key, pending] of this.#pending) {
@@ -100,21 +103,22 @@ export class Preloads {
       }
     } finally {
       store.catalog.off('change', onChange);
+      store.wants.off('change', onChange);
     }
   }
 
-  /** Wanted ahead of others, and pinned once it is here. Undefined while it is on its way. */
-  async #claim(name: string): Promise<Model | undefined> {
+  /** Wanted ahead of others, and pinned once it is here. */
+  async #claim(name: string): Promise<{ readonly isHere: boolean; readonly id?: string }> {
     const { store, registrations, want, clock } = this.#parts;
     const here = store.catalog.findModel(name);
     if (here !== undefined) {
       await store.wants.pin(here.id, clock.now());
-      return here;
+      return { isHere: true };
     }
     // What is registered is fetched by its digest already, from wherever it is.
     if (registrations.get(name) !== undefined) {
       await registrations.hurry(name);
-      return undefined;
+      return { isHere: false };
     }
     const { id, aliases, digest } = await want(name);
     await store.wants.pin(id, clock.now());
@@ -122,13 +126,18 @@ export class Preloads {
     if (name !== id && aliases.includes(name) && digest !== undefined) {
       await registrations.put({ id: name, digest, since: clock.now(), isUrgent: true });
     }
-    return undefined;
+    return { isHere: false, id };
   }
 
-  async #isDone({ pool, model, order }: Pending, signal: AbortSignal): Promise<boolean> {
-    const { store, pools, clock, log } = this.#parts;
+  async #isDone({ pool, model, order, id }: Pending, signal: AbortSignal): Promise<boolean> {
+    const { store, registrations, pools, clock, log } = this.#parts;
     const here = store.catalog.findModel(model);
-    if (here === undefined) return false;
+    if (here === undefined) {
+      if (id === undefined || store.wants.get(id) !== undefined || registrations.get(model) !== undefined) return false;
+      // Or it would be pinned, and its engine started, whenever somebody wants it again.
+      log.info({ pool, model }, 'preload given up: nobody wants the model any more');
+      return true;
+    }
     await store.wants.pin(here.id, clock.now());
     if (pools.manager === undefined) return true;
     try {
@@ -158,7 +167,9 @@ export class Preloads {
   async #remember(pending: Pending): Promise<void> {
     const key = `${pending.pool}\0${pending.model}`;
     if (this.#pending.size >= MAX_PENDING && !this.#pending.has(key)) {
-      throw new ShoalError('conflict', `${MAX_PENDING} preloads wait for their models already`);
+      throw new ShoalError('conflict', `${MAX_PENDING} preloads wait for their models already`, {
+        remedy: 'Want fewer models: an order ends with the want of its model.',
+      });
     }
     await this.#table.put(key, pending);
     this.#pending.set(key, pending);

@@ -10,6 +10,7 @@ import { NodePools } from '../../src/flows/pools.ts';
 import { Preloads, type PreloadsParts } from '../../src/flows/preloads.ts';
 import { RegisteredModels, type RegisteredModelsParts } from '../../src/flows/registered-models.ts';
 import { Registrations } from '../../src/flows/registrations.ts';
+import type { ModelView } from '../../src/flows/views.ts';
 import { Database } from '../../src/store/database.ts';
 import { Wants } from '../../src/store/wants.ts';
 import { systemClock } from '../../src/util/clock.ts';
@@ -45,7 +46,11 @@ async function bench(t: TestContext) {
   const options = { modelsDir: home, origins: [], bytesPerSecond: Infinity };
   const registered = new RegisteredModels(options, parts as unknown as RegisteredModelsParts);
   const pools = new NodePools({ name: 'pool-0', pools: [] }, { manager: undefined });
-  const preloads = await Preloads.open({ ...parts, pools } as unknown as PreloadsParts);
+  const want = async (name: string): Promise<Pick<ModelView, 'id' | 'aliases'>> => {
+    await wants.put({ name, since: 1, priority: 'high' });
+    return { id: name, aliases: [] };
+  };
+  const preloads = await Preloads.open({ ...parts, pools, want } as unknown as PreloadsParts);
   const ending = new AbortController();
   const running = Promise.allSettled([registered.run(ending.signal), preloads.run(ending.signal)]);
   t.after(async () => {
@@ -61,7 +66,8 @@ async function bench(t: TestContext) {
     catalog.emit('change');
   };
   const preload = (id: string) => preloads.preload('pool-0', { model_id: id, engine: 'llamacpp' }, signal);
-  return { wants, registrations, here, catalog, register, offer, preload };
+  const pending = () => database.json('preloads').keys().all();
+  return { wants, registrations, here, catalog, register, offer, preload, pending };
 }
 
 test('a preload of a model that is registered, and on its way already, is raised and pinned', async (t) => {
@@ -103,4 +109,17 @@ test('what a person wants first stays so, and a model that has come is pinned', 
   for (const name of ['chat', model.id]) here.set(name, model);
   catalog.emit('change');
   await eventually('it is kept under the name that it got', () => wants.isPinned('other/name.gguf'));
+});
+
+test('an order ends with the want of its model, and does not come back when the model does', async (t) => {
+  const { wants, here, catalog, preload, pending } = await bench(t);
+  assert.equal((await preload('llm/chat.gguf')).status, 202);
+  assert.equal((await pending()).length, 1);
+  await wants.unpin('llm/chat.gguf');
+  await wants.delete('llm/chat.gguf');
+  await eventually('the order is forgotten', async () => (await pending()).length === 0);
+  here.set('llm/chat.gguf', { id: 'llm/chat.gguf', aliases: [], digest: digestOf('d'), sizeBytes: 1, files: [] });
+  catalog.emit('change');
+  assert.equal((await preload('other.gguf')).status, 202);
+  assert.ok(!wants.isPinned('llm/chat.gguf'));
 });
