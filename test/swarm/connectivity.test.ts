@@ -20,7 +20,7 @@ test('a node that starts before its bootstrap peer joins within seconds of it', 
   await using early = await runSwarm({ bootstrap: [address] });
   await new Promise((resolve) => setTimeout(resolve, 700));
   await using late = await runSwarm({ name: 'late', listen: [address] });
-  await until('joined', () => early.swarm.fleet.node(late.swarm.peerId)?.name === 'late', 5_000);
+  await until('joined', () => early.swarm.fleet.node(late.swarm.peerId)?.name === 'late');
 });
 
 test('a peer that restarts with the same identity is found again, with a record that counts on', async () => {
@@ -39,7 +39,7 @@ test('a peer that restarts with the same identity is found again, with a record 
 
   await using second = await runSwarm({ name: 'second', privateKey, listen: [address] });
   second.swarm.gossip.update([someModel('after.gguf')], []);
-  await until('joined again', () => other.swarm.fleet.node(peerId)?.name === 'second', 5_000);
+  await until('joined again', () => other.swarm.fleet.node(peerId)?.name === 'second');
   await until('told again', () => other.swarm.fleet.offersOf('after.gguf').length === 1);
   assert.equal(other.swarm.fleet.offersOf('2.gguf').length, 0);
 });

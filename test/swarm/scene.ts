@@ -84,7 +84,7 @@ export function addressOf({ swarm }: RunningSwarm): ReturnType<typeof multiaddr>
 }
 
 /** Resolves with the first value that is not undefined or false; fails after `ms`. */
-export async function until<T>(what: string, look: () => T | undefined | false, ms = 5_000): Promise<T> {
+export async function until<T>(what: string, look: () => T | undefined | false, ms = 15_000): Promise<T> {
   const deadline = performance.now() + ms;
   for (;;) {
     const found = look();
