@@ -1,4 +1,4 @@
-import { lstat, rm, unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, isAbort, ShoalError } from '../util/errors.ts';
 import type { Log } from '../util/log.ts';
@@ -78,13 +78,15 @@ export class Remover {
     log.info({ model: model.id, bytes: model.sizeBytes }, 'model removed');
   }
 
-  /** A file that is damaged: it was withdrawn when that was found, and what it was is not what lies there now. */
+  /** A model of one file that is damaged, which was withdrawn when that was found. */
   async removeDamaged(path: string): Promise<void> {
     const { catalog, claims, folders, log } = this.#parts;
-    if (!(await folders.isReal(path))) throw new ShoalError('conflict', `${path} lies behind a link`);
+    const known = catalog.rememberedAt(path);
+    if (known === undefined) return;
     const claim = claims.claim([path]);
     try {
-      await rm(join(this.#options.modelsDir, path), { force: true });
+      // The stamp is the one with which it was found damaged.
+      await this.#deleteOne(path, known.sha256, known.stamp);
       await catalog.removeFile(path);
       await folders.pruneAround(path, path);
     } finally {

@@ -48,6 +48,18 @@ test('a damaged model is deleted like any other', async () => {
   assert.deepEqual([...made.store.catalog.unverified()], []);
 });
 
+test('a file that has taken the name of a damaged one stays', async () => {
+  await using folder = await temporaryFolder();
+  await using made = await TestStore.start({ root: folder.path });
+  const path = await made.write('a.ckpt', 'old');
+  await made.seesModels('a.ckpt');
+  await made.store.catalog.damaged('a.ckpt');
+  await writeFile(path, 'new and longer');
+  await made.store.remover.removeDamaged('a.ckpt');
+  assert.equal(await readFile(path, 'utf8'), 'new and longer');
+  await made.seesModels('a.ckpt');
+});
+
 test('folders that only held the model go with it, others stay', async () => {
   await using folder = await temporaryFolder();
   await using made = await TestStore.start({ root: folder.path });
