@@ -44,6 +44,9 @@ export class EventStreams implements Disposable {
   readonly #subscribers = new Set<ServerResponse>();
   #unsubscribe: (() => void) | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
+  /** What was told in this turn of the event loop. */
+  #told = '';
+  #flushing: NodeJS.Immediate | undefined;
 
   constructor(options: EventStreamsOptions, parts: { service: EventSource; log: Log }) {
     this.#options = options;
@@ -87,15 +90,28 @@ export class EventStreams implements Disposable {
 
   /** Ends every stream cleanly: a reader sees the end, not a broken connection. */
   [Symbol.dispose](): void {
+    this.#flush();
     for (const response of [...this.#subscribers]) {
       this.#remove(response);
       response.end(': the daemon is ending\n\n');
     }
   }
 
+  /** A directory that comes or goes is ten thousand events at once: they are one piece to write. */
   #send(text: string): void {
+    this.#told += text;
+    this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    const text = this.#told;
+    this.#told = '';
+    if (text === '') return;
     for (const response of this.#subscribers) {
-      if (response.writableLength + text.length > this.#options.bufferBytes) {
+      // What is new says nothing of a reader, only what has been waiting for it.
+      if (response.writableLength > this.#options.bufferBytes) {
         this.#remove(response);
         this.#dropped.inc();
         this.#log.info({ waitingBytes: response.writableLength }, 'reader of events cut off: it reads too slowly');

@@ -115,3 +115,19 @@ test('too many readers are refused with a problem', async (t) => {
   await Promise.allSettled(readers.map((response) => response.text()));
   await until('they are gone', () => served.node.listeners.size === 0);
 });
+
+test('ten thousand events at once cut nobody off who reads', async (t) => {
+  const served = await serve(t);
+  const response = await served.request('/v1/events');
+  const reading = response.text();
+  await subscribed(served);
+  for (let index = 0; index < 10_000; index += 1) {
+    const id = `checkpoints/${'x'.repeat(100)}-${index}.safetensors`;
+    served.node.emit({ event: 'model', data: { id, state: 'missing' } });
+  }
+  // What is told in the last turn is sent before the end.
+  await served.api[Symbol.asyncDispose]();
+  const text = await reading;
+  assert.equal(text.split('event: model\n').length, 10_001);
+  assert.match(await served.node.metrics.text(), /^shoal_api_subscribers_dropped_total 0$/m);
+});
