@@ -145,7 +145,9 @@ export class UrlDownload {
     const onFact = async (fact: UrlDownloadFact): Promise<void> => {
       switch (fact.kind) {
         case 'begins':
-          reservation = await this.#parts.store.space.reserve(fact.bytesTotal - fact.bytesDone);
+          reservation = await this.#parts.store.space.reserve(fact.bytesTotal - fact.bytesDone, {
+            bytesThere: fact.bytesDone,
+          });
           this.#state = 'fetching';
           this.#bytesTotal = fact.bytesTotal;
           this.#bytesDone = fact.bytesDone;

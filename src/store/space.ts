@@ -38,6 +38,12 @@ export interface Reservation extends Disposable {
   written(bytes: number): void;
 }
 
+interface SpacePromise {
+  missingBytes: number;
+  /** On the disk, and counted nowhere else. */
+  asideBytes: number;
+}
+
 /** Some room stays free: a disk that is full to the last byte hurts every program on it, our own state first. */
 const KEEP_FREE_BYTES = 64 * 2 ** 20;
 /** On a small disk the room that stays is a share of it. */
@@ -47,7 +53,7 @@ const KEEP_FREE_SHARE = 0.02;
 export class DiskSpace {
   readonly #options: SpaceOptions;
   readonly #parts: SpaceParts;
-  readonly #promised = new Map<symbol, number>();
+  readonly #promises = new Set<SpacePromise>();
   #latest: Disk | undefined;
 
   constructor(options: SpaceOptions, parts: SpaceParts) {
@@ -58,7 +64,7 @@ export class DiskSpace {
   /** Promised and not written yet. */
   get reservedBytes(): number {
     let sum = 0;
-    for (const bytes of this.#promised.values()) sum += bytes;
+    for (const { missingBytes } of this.#promises) sum += missingBytes;
     return sum;
   }
 
@@ -86,25 +92,29 @@ export class DiskSpace {
 
   /**
    * Promises `bytes`, until disposed. For a download that goes on: only what is not on the disk yet.
+   * @param aside.bytesThere of a file that is no partial what is on the disk already: it and what is written then fill the
+   * budget as well
    * @throws ShoalError `disk-full` with what is missing and what could go
    */
-  async reserve(bytes: number): Promise<Reservation> {
+  async reserve(bytes: number, aside?: { readonly bytesThere: number }): Promise<Reservation> {
     const disk = await this.#measured();
     // No await from here on: two that ask at the same time must not be promised the same bytes.
+    const promise: SpacePromise = { missingBytes: 0, asideBytes: aside?.bytesThere ?? 0 };
+    this.#promises.add(promise);
     const available = this.#available(disk);
     if (available.bytes < bytes) {
+      this.#promises.delete(promise);
       const couldFreeBytes = this.#parts.usage().removableBytes;
       throw diskFull({ neededBytes: bytes, availableBytes: available.bytes, couldFreeBytes, where: available.of });
     }
-    const key = Symbol('reservation');
-    this.#promised.set(key, bytes);
+    promise.missingBytes = bytes;
     return {
       written: (count) => {
-        const left = this.#promised.get(key);
-        if (left !== undefined) this.#promised.set(key, Math.max(0, left - count));
+        promise.missingBytes = Math.max(0, promise.missingBytes - count);
+        if (aside !== undefined) promise.asideBytes += count;
       },
       [Symbol.dispose]: () => {
-        this.#promised.delete(key);
+        this.#promises.delete(promise);
       },
     };
   }
@@ -126,7 +136,9 @@ export class DiskSpace {
     const { cacheMaxBytes } = this.#options;
     if (cacheMaxBytes === undefined) return onDisk;
     const { usedBytes, partialBytes } = this.#parts.usage();
-    const inBudget = cacheMaxBytes - usedBytes - partialBytes - this.reservedBytes;
+    let asideBytes = 0;
+    for (const promise of this.#promises) asideBytes += promise.asideBytes;
+    const inBudget = cacheMaxBytes - usedBytes - partialBytes - asideBytes - this.reservedBytes;
     return inBudget < onDisk.bytes ? { bytes: inBudget, of: 'the budget that --cache-max sets' } : onDisk;
   }
 }

@@ -40,6 +40,22 @@ test('a budget counts what is installed, what is on its way and what is promised
   assert.equal(space.reservedBytes, 0);
 });
 
+test('a download beside the partials fills the budget with what is there of it, and with what comes', async () => {
+  await using folder = await temporaryFolder();
+  const usage = { usedBytes: 40 * MIB, removableBytes: 0, partialBytes: 0 };
+  const space = new DiskSpace({ modelsDir: folder.path, cacheMaxBytes: 100 * MIB }, { usage: () => usage });
+  const refused = await refusal(space.reserve(30 * MIB, { bytesThere: 31 * MIB }));
+  assert.equal(refused.fields['missingBytes'], MIB);
+  assert.equal(await space.availableBytes(), 60 * MIB);
+  const download = await space.reserve(30 * MIB, { bytesThere: 20 * MIB });
+  assert.equal(await space.availableBytes(), 10 * MIB);
+  download.written(30 * MIB);
+  assert.equal(await space.availableBytes(), 10 * MIB);
+  assert.equal(space.reservedBytes, 0);
+  download[Symbol.dispose]();
+  assert.equal(await space.availableBytes(), 60 * MIB);
+});
+
 test('two that ask at the same time are not promised the same bytes', async () => {
   await using folder = await temporaryFolder();
   const usage = { usedBytes: 0, removableBytes: 0, partialBytes: 0 };
