@@ -81,7 +81,8 @@ export class ModelFetch {
       await this.#parts.store.installer.install(this.offer.id, staged);
       this.#ended = { state: 'done' };
     } catch (error) {
-      this.#ended = { state: 'failed', error };
+      // Who was told to stop has not failed: a client that waits goes on waiting when the daemon is back.
+      if (!signal.aborted) this.#ended = { state: 'failed', error };
       throw error;
     } finally {
       controller.abort();
