@@ -16,6 +16,8 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 /** Trouble that comes back within this time is the same trouble, and the log has said it. */
 const QUIET_MS = 60_000;
+/** Some servers number their answers: after so many that are worded anew, one with the same status is the same trouble. */
+const WORDINGS_MAX = 8;
 
 /** How a link fares: what the log has said of it, and how long it rests after a failure. */
 export class LinkTrouble {
@@ -67,7 +69,7 @@ export class LinkTrouble {
     const problem = troubleOf(error);
     // Half a minute into it registrations are refused instead of heartbeats, for the same reason; and one that is away
     // resets, refuses or swallows connections in turn.
-    const reason = error instanceof ShoalError ? problem.replace(/^(register|heartbeat) /, '') : 'no answer';
+    const reason = error instanceof ShoalError ? this.#reasonOf(error, problem) : 'no answer';
     if (!this.#said.has(reason)) {
       this.#said.add(reason);
       this.#hasComplained = true;
@@ -77,6 +79,11 @@ export class LinkTrouble {
     connected.set({ orchestrator: this.#url }, 0);
     const backOffMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#inRow - 1, 10));
     return Math.max(jittered(backOffMs, 0.3, random), retryAfterMs(error, clock.now()) ?? 0);
+  }
+
+  #reasonOf({ fields }: ShoalError, problem: string): string {
+    const isKnownToVary = this.#said.size >= WORDINGS_MAX;
+    return isKnownToVary ? `status ${String(fields['status'])}` : problem.replace(/^(register|heartbeat) /, '');
   }
 
   /** Somebody waits: the back-off begins anew. */
