@@ -10,7 +10,10 @@ export const LIMITS = {
   modelsPerNode: HEARTBEAT_LIMITS.names,
   /** Different names in the whole fleet. */
   names: 200_000,
-  /** What all nodes say, together: registrations, names, digests. 1,000 nodes with 2,000 models each are half of it. */
+  /**
+   * What all nodes say, together: registrations, names, digests. Some 900,000 models with an alias each, as Shoal nodes
+   * tell them: 1,000 nodes with 900, or 90 with 10,000.
+   */
   retainedBytes: 512 * 2 ** 20,
   /** Nodes of other kinds may have nothing and want everything; a Shoal node names the next thousand. */
   incomingPerNode: HEARTBEAT_LIMITS.incoming,
