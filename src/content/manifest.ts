@@ -15,6 +15,13 @@ export interface Manifest {
 
 /** A blob of 32 TiB in pieces of 16 MiB; larger ones are refused before anything is allocated. */
 export const MANIFEST_MAX_BYTES = 64 * 1024 * 1024 + 128;
+/** What there is beside the hashes of the pieces, at most. */
+const HEAD_MAX_BYTES = 128;
+
+/** What the manifest of a blob of that size can have at most. @throws ShoalError `invalid` as `geometryOf` */
+export function manifestMaxBytes(sizeBytes: number): number {
+  return Math.min(MANIFEST_MAX_BYTES, geometryOf(sizeBytes).pieceCount * BLAKE3_BYTES + HEAD_MAX_BYTES);
+}
 
 /**
  * The canonical bytes, over which the manifest's CID is computed.

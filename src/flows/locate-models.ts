@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { manifestMaxBytes } from '../content/manifest.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { BlameLedger } from '../transfer/blame.ts';
 import type { DataPlane } from '../transfer/data-plane.ts';
@@ -149,10 +150,11 @@ export class ModelLocator extends EventEmitter<{ change: [OfferChange] }> implem
 
   async manifest(blob: WantedBlob, signal: AbortSignal): Promise<Uint8Array> {
     const { swarm, origins, log } = this.#parts;
+    const limits = { maxBytes: manifestMaxBytes(blob.sizeBytes) };
     const attempts = [
       ...swarm.fleet.providersOf(blob.sha256, blob.manifest).map(({ peerId }) => ({
         from: peerId,
-        fetch: (deadline: AbortSignal) => swarm.manifests.fetch(peerId, blob.manifest, deadline),
+        fetch: (deadline: AbortSignal) => swarm.manifests.fetch(peerId, blob.manifest, deadline, limits),
       })),
       ...origins.offers().flatMap(({ url, models }) => {
         const has = models.some(({ files }) => files.some(({ manifest }) => manifest === blob.manifest));

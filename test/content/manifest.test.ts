@@ -6,6 +6,7 @@ import {
   encodeManifest,
   MANIFEST_MAX_BYTES,
   type Manifest,
+  manifestMaxBytes,
   pieceHash,
 } from '../../src/content/manifest.ts';
 import { geometryOf } from '../../src/content/piece-geometry.ts';
@@ -35,6 +36,16 @@ test('a manifest reads back as it was written', () => {
       assert.deepEqual(decodeManifest(encodeManifest(manifest)), manifest);
     }),
   );
+});
+
+test('a manifest is no larger than its size allows for, and hardly smaller', () => {
+  fc.assert(
+    fc.property(manifests, (manifest) => {
+      const spareBytes = manifestMaxBytes(manifest.sizeBytes) - encodeManifest(manifest).length;
+      assert.ok(spareBytes >= 0 && spareBytes <= 128, String(spareBytes));
+    }),
+  );
+  assert.equal(manifestMaxBytes(2 ** 50), MANIFEST_MAX_BYTES);
 });
 
 test('the bytes of a manifest never change from version to version', () => {
