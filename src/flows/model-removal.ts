@@ -47,10 +47,8 @@ async function forgetUnlessElsewhere(
 async function removeDamaged(id: string, { store, views }: ModelRemovalParts): Promise<void> {
   const damaged = views.damagedFiles(id);
   if (damaged.length === 0) return;
-  if (damaged[0] === id) {
-    await store.remover.removeDamaged(id);
-    return;
-  }
+  // What somebody has written since it was last right is theirs: it is named, not deleted.
+  if (damaged[0] === id && (await store.remover.removeDamaged(id)) === 'deleted') return;
   throw new ShoalError('conflict', `${id} is not wanted any more, but is damaged and stays: ${damaged.join(', ')}`, {
     remedy: 'Delete these files, and what else of it is of no use, in the models directory.',
   });

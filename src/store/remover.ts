@@ -79,14 +79,16 @@ export class Remover {
   }
 
   /** A model of one file that is damaged, which was withdrawn when that was found. */
-  async removeDamaged(path: string): Promise<void> {
+  async removeDamaged(path: string): Promise<'deleted' | 'stays'> {
     const { catalog, claims, folders, log } = this.#parts;
     const known = catalog.rememberedAt(path);
-    if (known === undefined) return;
+    if (known === undefined) return 'stays';
     const claim = claims.claim([path]);
     try {
       // The stamp is the one with which it was found damaged.
       await this.#deleteOne(path, known.sha256, known.stamp);
+      const left = await lstat(join(this.#options.modelsDir, path)).catch(() => undefined);
+      if (left !== undefined) return 'stays';
       await catalog.removeFile(path);
       await folders.pruneAround(path, path);
     } finally {
@@ -94,6 +96,7 @@ export class Remover {
     }
     catalog.refresh();
     log.info({ model: path }, 'damaged model removed');
+    return 'deleted';
   }
 
   /** What a crash interrupted is not here any more, although its files may be. Call before the first scan. */

@@ -33,7 +33,7 @@ export const verify: ClientCommand = async (parts, names) => {
     const bad = document.files.filter((file) => !file.ok).map((file) => file.path);
     const line = document.ok
       ? `${document.model}: every byte is right`
-      : `${document.model}: WRONG: ${bad.join(', ')}. It is no longer offered. Delete it (or "shoal rm", then "shoal get"): what is wanted is fetched again.`;
+      : `${document.model}: WRONG: ${bad.join(', ')}. It is no longer offered. Delete it: if it is wanted, it is fetched again.`;
     return { document, line, code: document.ok ? EXIT.done : EXIT.verificationFailed };
   });
 };
