@@ -18,7 +18,7 @@ import { UploadLedger } from '../../src/transfer/upload-ledger.ts';
 import { LANE_CIPHER, LANE_PROTOCOL } from '../../src/transfer/worker/lane/lane-tls.ts';
 import { plainHello } from '../../src/transfer/worker/lane/plain-lane.ts';
 import { systemClock } from '../../src/util/clock.ts';
-import { codeOf } from '../../src/util/errors.ts';
+import { codeOf, messageOf } from '../../src/util/errors.ts';
 import { silentLog } from '../../src/util/log.ts';
 import { Metrics } from '../../src/util/metrics.ts';
 import { delay, eventually } from '../support/wait.ts';
@@ -488,17 +488,23 @@ test('lane: a node that wants encryption gets it from one that would do without'
   socket.destroy();
 });
 
-test('lane: a port that is taken is a clear error', async () => {
+test('lane: a port that is taken, or an address of another machine, is a clear error', async () => {
   await using bench = await LaneBench.make({ seed: 'port' });
   const { identity } = bench.giver;
   for (const workers of [1, 2]) {
     await using plane = new DataPlane({ workers, lane: identity.credentials }, { log: silentLog });
     const parts = { plane, ledger: bench.giver.ledger, limiter: bench.limiter, log: silentLog };
     const serving = { locate: () => undefined, onChanged: () => undefined, isMember: () => true };
-    await assert.rejects(
-      LaneServer.start({ address: bench.giver.server.address }, { ...parts, ...serving }),
-      (error) => codeOf(error) === 'conflict',
-    );
+    for (const [address, problem] of [
+      [bench.giver.server.address, /^the lane cannot listen on 127.0.0.1:\d+: the port is taken \(EADDRINUSE\)$/],
+      [{ host: '192.0.2.1', port: 0 }, /this machine has no such address \(EADDRNOTAVAIL\)$/],
+      [{ host: '192.0.2.1', port: 7422 }, /this machine has no such address \(EADDRNOTAVAIL\)$/],
+    ] as const) {
+      await assert.rejects(
+        LaneServer.start({ address }, { ...parts, ...serving }),
+        (error) => codeOf(error) === 'conflict' && problem.test(messageOf(error)),
+      );
+    }
   }
 });
 

@@ -1,8 +1,9 @@
 import { createServer } from 'node:net';
 import { verifyPeerCertificate } from '@libp2p/tls/utils';
 import { systemClock } from '../../util/clock.ts';
-import { errnoOf, messageOf, ShoalError } from '../../util/errors.ts';
-import { formatHostPort, type HostPort } from '../../util/host-port.ts';
+import { messageOf, ShoalError } from '../../util/errors.ts';
+import type { HostPort } from '../../util/host-port.ts';
+import { listenFailure } from '../../util/listen-failure.ts';
 import type { AnswerTo, Question, TaskFact } from '../data-orders.ts';
 import { locatePiece, type ServedPiece, type ServingParts } from '../serving.ts';
 import type { UploadLedger } from '../upload-ledger.ts';
@@ -57,7 +58,7 @@ export class LaneServer implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** @throws ShoalError `conflict` for an address that is taken */
+  /** @throws ShoalError `conflict` for an address that is taken, or not of this machine */
   static async start(options: { readonly address: HostPort }, parts: LaneServerParts): Promise<LaneServer> {
     const server = new LaneServer(parts);
     parts.plane.answerWith((question, thread) => server.#answer(question, thread));
@@ -70,14 +71,7 @@ export class LaneServer implements AsyncDisposable {
         server.#address = await server.#listen(thread, server.#address ?? options.address, shared);
     } catch (error) {
       await server[Symbol.asyncDispose]();
-      throw new ShoalError(
-        'conflict',
-        `the lane cannot listen on ${formatHostPort(options.address)}: ${messageOf(error)}`,
-        {
-          cause: error,
-          remedy: 'Another program uses the port, perhaps another shoal: choose one with --lane, or port 0 for any.',
-        },
-      );
+      throw listenFailure(error, { what: 'the lane', flag: '--lane', address: options.address });
     }
     return server;
   }
@@ -234,11 +228,7 @@ async function assertFree({ host, port }: HostPort): Promise<void> {
   if (port === 0) return;
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
-    probe.once('error', (error) => {
-      reject(
-        errnoOf(error) === 'EADDRINUSE' ? new ShoalError('conflict', 'the port is taken', { cause: error }) : error,
-      );
-    });
+    probe.once('error', reject);
     probe.listen({ host, port }, () => probe.close(() => resolve()));
   });
 }
