@@ -18,6 +18,7 @@ test('four nodes that are told to fetch the same file at once cost the NAS about
   origin.misbehave({ kind: 'slow', bytesPerSecond: 2 << 20 });
   const nodes = [];
   for (const name of ['a', 'b', 'c', 'd']) nodes.push(await bed.daemon(name, { origins: [origin.url] }));
+  await bed.acquainted();
   await Promise.all(nodes.map((node) => node.want(ID)));
   await Promise.all(nodes.map((node) => node.waitForModel(ID, 'installed', 90_000)));
   for (const node of nodes) assert.deepEqual(await digestsIn(node.modelsDir), { [ID]: made.sha256 });

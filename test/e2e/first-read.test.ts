@@ -27,6 +27,7 @@ test('nodes read an unpublished file about once, also when the one that reads it
   const options = { origins: [pathToFileURL(nas).href], args: RATE };
   const nodes: DaemonProcess[] = [];
   for (const name of ['a', 'b', 'c', 'd']) nodes.push(await bed.daemon(name, options));
+  await bed.acquainted();
   await Promise.all(nodes.map((node) => node.want(ID)));
 
   let reader: DaemonProcess | undefined;

@@ -10,6 +10,7 @@ import { HeartbeatConsumer } from './heartbeat-consumer.ts';
 import { Nginx } from './nginx.ts';
 import { runShoal } from './run-shoal.ts';
 import { StaticOrigin } from './static-origin.ts';
+import { eventually } from './wait.ts';
 
 type BedDaemonOptions = Partial<Omit<DaemonOptions, 'name'>>;
 
@@ -65,6 +66,19 @@ export class TestBed implements AsyncDisposable {
     this.daemons.push(daemon);
     await daemon.start();
     return daemon;
+  }
+
+  /** Waits until each daemon that runs has heard of all the others: who is told of a model before that reads it alone. */
+  async acquainted(): Promise<void> {
+    const running = this.daemons.filter((daemon) => daemon.isRunning);
+    await eventually(
+      'all know each other',
+      async () => {
+        const known = await Promise.all(running.map((daemon) => daemon.peers()));
+        return known.every((peers) => peers.filter(({ name }) => name !== '').length >= running.length - 1);
+      },
+      { timeoutMs: 30_000 },
+    );
   }
 
   async consumer(options: { token?: string } = {}): Promise<HeartbeatConsumer> {
