@@ -1,6 +1,6 @@
 // Writes dist/, what bin/shoal runs as long as no source is newer: the daemon bundled with its packages, and the page.
-// Read from a few files instead of two thousand it is ready after two thirds of the time (bench/notes.md), and no thread
-// has to hold a TypeScript parser.
+// Read from a few files instead of two thousand it is ready sooner (bench/notes.md), and no thread has to hold a
+// TypeScript parser.
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
